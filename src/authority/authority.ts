@@ -1,0 +1,54 @@
+import type { SpiffeId } from '../spiffe/spiffe-id.ts'
+import type { Feed } from '../runtime/feed.ts'
+
+/** prepared: published, not signing yet · active: signs · old: still trusted, signs no more (SPIRE's slots). */
+export type SlotStatus = 'prepared' | 'active' | 'old'
+
+export interface SlotView {
+  readonly authorityId: string
+  readonly status: SlotStatus
+  /** ms since the epoch */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** When it begins to sign by itself; undefined for active and old ones. */
+  readonly activatesAt?: number
+}
+
+/** The trust anchors (DER) callers must have, and the slots behind them. */
+export interface AuthorityState {
+  readonly anchors: readonly Uint8Array[]
+  readonly slots: readonly SlotView[]
+  /** undefined: healthy; else why it cannot sign or rotate just now. */
+  readonly fault?: string
+}
+
+export interface X509Request {
+  readonly spiffeId: SpiffeId
+  readonly dnsNames: readonly string[]
+  readonly spki: Uint8Array
+  readonly ttlMs: number
+}
+
+export interface IssuedX509Svid {
+  /** DER, leaf first, intermediates after it; never the trust anchor. */
+  readonly chain: readonly Buffer[]
+  readonly notBefore: number
+  /** Never beyond that of any certificate of its chain. */
+  readonly notAfter: number
+  readonly issuedAt: number
+  readonly authorityId: string
+}
+
+/** What signs. One contract suite runs over each kind (test/contract). */
+export interface X509Authority {
+  readonly state: Feed<AuthorityState>
+  /** @throws SpindleError `authority_unavailable` */
+  issue(request: X509Request): Promise<IssuedX509Svid>
+  /** Prepares a next authority now (if none is prepared) and publishes it. */
+  prepare(): Promise<void>
+  /** Lets the prepared authority sign from now on. */
+  activate(): Promise<void>
+  /** Re-reads what it was configured from (SIGHUP). */
+  reload(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,123 @@
+/**
+ * Every error Spindle raises on purpose: one class, a closed set of codes, and one table that says what a code
+ * means on the wire (gRPC status), to a shell (exit code) and to the reader (what to do; `docs/errors.md` has an
+ * anchor for each).
+ */
+import { status } from './grpc-status.ts'
+
+interface ErrorMeaning {
+  readonly grpc: number
+  /** 1 failure, 2 usage, 3 not ready, 4 denied (DESIGN part 9). */
+  readonly exit: 1 | 2 | 3 | 4
+  readonly todo: string
+}
+
+export const ERRORS = {
+  usage: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 2,
+    todo: 'Run the command with --help and correct the arguments.',
+  },
+  config_invalid: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 2,
+    todo: 'Correct each fault listed; every line names its path and what is allowed.',
+  },
+  spiffe_id_invalid: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 2,
+    todo: 'Write the SPIFFE ID as spiffe://trust-domain/path in the characters the standard allows.',
+  },
+  bundle_invalid: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 2,
+    todo: 'Provide a SPIFFE bundle (JWKS with x5c) or PEM certificates of that trust domain.',
+  },
+  selector_invalid: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 2,
+    todo: 'Write the selector as type:value, for example unix:uid:1001.',
+  },
+  certificate_invalid: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Replace the certificate or key named in the message.',
+  },
+  authority_unavailable: {
+    grpc: status.UNAVAILABLE,
+    exit: 3,
+    todo: 'See `spindle ca show` for the state of the signing authority; it is retried by itself.',
+  },
+  peer_credentials_unsupported: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Run on Linux 6.5 or later, or set attestation.pidfd: preferred and accept its limits.',
+  },
+  peer_gone: {
+    grpc: status.UNAUTHENTICATED,
+    exit: 4,
+    todo: 'The calling process ended or changed while it was being attested; it may connect again.',
+  },
+  peer_refused: {
+    grpc: status.PERMISSION_DENIED,
+    exit: 4,
+    todo: 'Call from an allowed uid (root, the agent’s own, or one listed in admin.allow).',
+  },
+  limit_reached: {
+    grpc: status.RESOURCE_EXHAUSTED,
+    exit: 1,
+    todo: 'Open fewer connections, streams or names, or raise the limit in `limits`.',
+  },
+  request_invalid: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 1,
+    todo: 'Correct the request; the message names the field.',
+  },
+  not_found: {
+    grpc: status.NOT_FOUND,
+    exit: 1,
+    todo: 'Nothing of that name exists for this caller; `spindle sds explain` says why.',
+  },
+  not_ready: {
+    grpc: status.UNAVAILABLE,
+    exit: 3,
+    todo: 'Wait for the agent to become ready (`spindle status`), then try again.',
+  },
+  socket_unusable: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Choose a socket path of at most 107 bytes in a folder only root or the agent’s uid can write.',
+  },
+  unreachable: {
+    grpc: status.UNAVAILABLE,
+    exit: 3,
+    todo: 'Start the agent, or name its socket with --socket.',
+  },
+  internal: {
+    grpc: status.INTERNAL,
+    exit: 1,
+    todo: 'This is a fault in Spindle; report it with the log line that holds this code.',
+  },
+} as const satisfies Record<string, ErrorMeaning>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export class SpindleError extends Error {
+  override readonly name = 'SpindleError'
+  readonly code: ErrorCode
+
+  /** `message` names the place and what is wrong with it; it never holds key material. */
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The text of anything thrown, for a log line or a wrapped error. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+export function codeOf(thrown: unknown): ErrorCode {
+  return thrown instanceof SpindleError ? thrown.code : 'internal'
+}
