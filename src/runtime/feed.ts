@@ -26,7 +26,8 @@ export function createFeed<T>(initial: T): MutableFeed<T> {
       if (Object.is(value, current)) return
       const before = current
       current = value
-      for (const listen of [...listeners]) if (listeners.has(listen)) listen(value, before)
+      const round = Array.from(listeners)
+      for (const listen of round) if (listeners.has(listen)) listen(value, before)
     },
   }
 }
