@@ -1,0 +1,20 @@
+// Every suite in one run of node's test runner, under the pinned Node. Arguments are files or patterns instead of all.
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+process.chdir(join(import.meta.dirname, '..'))
+const patterns = process.argv.slice(2)
+const envoy = existsSync('dist/.envoy') ? readFileSync('dist/.envoy', 'utf8') : ''
+const result = spawnSync(
+  process.execPath,
+  [
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=180000',
+    '--test-reporter=spec',
+    ...(patterns.length > 0 ? patterns : ['test/**/*.test.ts']),
+  ],
+  { stdio: 'inherit', env: { ...process.env, ENVOY_BIN: process.env.ENVOY_BIN || envoy } },
+)
+process.exit(result.status ?? 1)

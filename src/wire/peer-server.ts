@@ -1,0 +1,94 @@
+/**
+ * A gRPC server whose every call knows the connection it came on. grpc-js copies a socket's `remoteAddress` into the
+ * call's ConnectionInfo; the acceptor puts the connection's id there, and one interceptor turns it back into the
+ * connection (peer-credentials: public API only, grpc-js 1.14 or later).
+ */
+import type { Socket } from 'node:net'
+import * as grpc from '@grpc/grpc-js'
+
+export interface PeerServer<P> {
+  readonly server: grpc.Server
+  /** Hands an accepted socket to HTTP/2. Its `remoteAddress` must read `id`. */
+  serve(socket: Socket, id: string, peer: P): void
+  /** True once a call has arrived on the connection. */
+  spoke(id: string): boolean
+  /** The peer of a call. */
+  peerOf(call: { getAuthContext(): unknown }): P
+  /** Closes what is left of every connection at once. End the streams first. */
+  close(): void
+}
+
+export interface PeerServerOptions {
+  readonly maxStreamsPerConnection: number
+  readonly maxReceiveBytes: number
+  readonly keepaliveMs: number
+  readonly keepaliveTimeoutMs: number
+}
+
+interface PeerContext<P> extends ReturnType<
+  grpc.ServerInterceptingCallInterface['getAuthContext']
+> {
+  readonly peer: P
+}
+
+class PeerCall<P> extends grpc.ServerInterceptingCall {
+  readonly #inner: grpc.ServerInterceptingCallInterface
+  readonly #peer: P | undefined
+
+  constructor(inner: grpc.ServerInterceptingCallInterface, peer: P | undefined) {
+    super(inner, peer === undefined ? refuseUnknownPeer(inner) : undefined)
+    this.#inner = inner
+    this.#peer = peer
+  }
+
+  override getAuthContext(): PeerContext<P | undefined> {
+    return { ...this.#inner.getAuthContext(), transportSecurityType: 'peercred', peer: this.#peer }
+  }
+}
+
+/** A call on a connection that nobody attested: it never reaches a service. */
+function refuseUnknownPeer(inner: grpc.ServerInterceptingCallInterface): grpc.Responder {
+  return {
+    start(next) {
+      next()
+      inner.sendStatus({
+        code: grpc.status.UNAUTHENTICATED,
+        details: 'the caller is not known',
+        metadata: null,
+      })
+    },
+  }
+}
+
+export function createPeerServer<P extends object>(options: PeerServerOptions): PeerServer<P> {
+  const connections = new Map<string, { readonly peer: P; spoke: boolean }>()
+  const server = new grpc.Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
+    'grpc.max_receive_message_length': options.maxReceiveBytes,
+    'grpc.keepalive_time_ms': options.keepaliveMs,
+    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+    interceptors: [
+      (_method, call) => {
+        const connection = connections.get(call.getConnectionInfo().remoteAddress ?? '')
+        if (connection !== undefined) connection.spoke = true
+        return new PeerCall(call, connection?.peer)
+      },
+    ],
+  })
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+  return {
+    server,
+    serve(socket, id, peer) {
+      connections.set(id, { peer, spoke: false })
+      socket.once('close', () => connections.delete(id))
+      injector.injectConnection(socket)
+    },
+    spoke: (id) => connections.get(id)?.spoke ?? false,
+    peerOf: (call) => (call.getAuthContext() as PeerContext<P>).peer,
+    close() {
+      injector.destroy()
+      server.forceShutdown()
+    },
+  }
+}

@@ -1,0 +1,45 @@
+/** A service descriptor of protobuf-es as a service definition of grpc-js. */
+import type { DescMessage, DescService, MessageShape } from '@bufbuild/protobuf'
+import { fromBinary, toBinary } from '@bufbuild/protobuf'
+import type { MethodDefinition } from '@grpc/grpc-js'
+
+type AnyMethod = MethodDefinition<unknown, unknown>
+
+/** Bytes that are a serialised message already: sent as they are, so that one encoding serves every stream. */
+export class Encoded {
+  readonly bytes: Buffer
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+  }
+}
+
+function serializer(schema: DescMessage): (value: unknown) => Buffer {
+  return (value) => {
+    if (value instanceof Encoded) return value.bytes
+    const bytes = toBinary(schema, value as MessageShape<DescMessage>)
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+}
+
+function deserializer(schema: DescMessage): (bytes: Buffer) => unknown {
+  // Unknown fields of a request are of no use to a server that does not pass it on.
+  return (bytes) => fromBinary(schema, bytes, { readUnknownFields: false })
+}
+
+/** Method names are those of the .proto file (`StreamSecrets`). */
+export function serviceDefinition(service: DescService): Record<string, AnyMethod> {
+  const methods: Record<string, AnyMethod> = {}
+  for (const method of service.methods)
+    methods[method.name] = {
+      path: `/${service.typeName}/${method.name}`,
+      requestStream:
+        method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+      responseStream:
+        method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
+      requestSerialize: serializer(method.input),
+      requestDeserialize: deserializer(method.input),
+      responseSerialize: serializer(method.output),
+      responseDeserialize: deserializer(method.output),
+    }
+  return methods
+}
