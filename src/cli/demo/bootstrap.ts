@@ -1,0 +1,83 @@
+/** One of the bootstrap configurations of `envoy/` with the addresses and names of a run put in. */
+import { parse } from 'yaml'
+
+export interface Sidecar {
+  readonly nodeId: string
+  /** The agent's socket. */
+  readonly agentSocket: string
+  /** 0 lets Envoy choose. */
+  readonly inboundPort: number
+  readonly outboundPort: number
+  /** Where the application behind this sidecar listens. */
+  readonly appPort: number
+  /** The inbound listener of the peer's sidecar. */
+  readonly peerPort: number
+  /** SPIFFE IDs that may call the inbound listener; undefined keeps those of the file. */
+  readonly mayCall?: readonly string[]
+  /** Names of the certificate and of the bundle to ask for; undefined keeps those of the file. */
+  readonly certificateName?: string
+  readonly bundleName?: string
+}
+
+type Json = { [key: string]: Json } & Json[] & string & number
+
+function address(port: number): unknown {
+  return { socket_address: { address: '127.0.0.1', port_value: port } }
+}
+
+function named(list: Json, name: string): Json {
+  for (const item of list) if (item['name'] === name) return item
+  throw new Error(`the bootstrap configuration has no ${name}`)
+}
+
+function endpoint(cluster: Json): { address: unknown } {
+  return cluster['load_assignment']!['endpoints']![0]!['lb_endpoints']![0]!['endpoint'] as never
+}
+
+/** Calls `visit` for every object of a tree, once each though anchors share them. */
+function eachObject(tree: unknown, visit: (value: Record<string, unknown>) => void): void {
+  const seen = new Set<unknown>()
+  const walk = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || seen.has(value)) return
+    seen.add(value)
+    if (!Array.isArray(value)) visit(value as Record<string, unknown>)
+    Object.values(value).forEach(walk)
+  }
+  walk(tree)
+}
+
+/** `template` is the text of a file of `envoy/`; the result is JSON, which Envoy reads as YAML. */
+export function renderBootstrap(template: string, sidecar: Sidecar): string {
+  const config = parse(template) as Json
+  config['node'] = { id: sidecar.nodeId, cluster: sidecar.nodeId } as never
+  config['admin'] = { address: address(0) } as never
+  const { listeners, clusters } = config['static_resources'] as Json
+  const inbound = named(listeners!, 'inbound')
+  inbound['address'] = address(sidecar.inboundPort) as never
+  named(listeners!, 'outbound')['address'] = address(sidecar.outboundPort) as never
+  endpoint(named(clusters!, 'app')).address = address(sidecar.appPort)
+  endpoint(named(clusters!, 'peer')).address = address(sidecar.peerPort)
+  endpoint(named(clusters!, 'spindle_agent')).address = { pipe: { path: sidecar.agentSocket } }
+  const { mayCall } = sidecar
+  if (mayCall !== undefined)
+    eachObject(inbound, (value) => {
+      if (Object.hasOwn(value, 'match_typed_subject_alt_names'))
+        value['match_typed_subject_alt_names'] = mayCall.map((id) => ({
+          san_type: 'URI',
+          matcher: { exact: id },
+        }))
+    })
+  rename(config, sidecar)
+  return JSON.stringify(config, null, 2)
+}
+
+function rename(config: Json, { certificateName, bundleName }: Sidecar): void {
+  eachObject(config, (value) => {
+    const certificates = value['tls_certificate_sds_secret_configs'] as
+      { name: string }[] | undefined
+    if (certificates?.[0] !== undefined && certificateName !== undefined)
+      certificates[0].name = certificateName
+    const bundle = value['validation_context_sds_secret_config'] as { name: string } | undefined
+    if (bundle !== undefined && bundleName !== undefined) bundle.name = bundleName
+  })
+}
