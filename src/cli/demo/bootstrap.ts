@@ -19,19 +19,33 @@ export interface Sidecar {
   readonly bundleName?: string
 }
 
-type Json = { [key: string]: Json } & Json[] & string & number
+/** The parts of a bootstrap configuration that are changed here. */
+interface Bootstrap {
+  node: unknown
+  admin: unknown
+  static_resources: { listeners: Listener[]; clusters: Cluster[] }
+}
+interface Listener {
+  name: string
+  address: unknown
+}
+interface Cluster {
+  name: string
+  load_assignment: { endpoints: [{ lb_endpoints: [{ endpoint: { address: unknown } }] }] }
+}
 
 function address(port: number): unknown {
   return { socket_address: { address: '127.0.0.1', port_value: port } }
 }
 
-function named(list: Json, name: string): Json {
-  for (const item of list) if (item['name'] === name) return item
-  throw new Error(`the bootstrap configuration has no ${name}`)
+function named<T extends { name: string }>(list: readonly T[], name: string): T {
+  const found = list.find((item) => item.name === name)
+  if (found === undefined) throw new Error(`the bootstrap configuration has no ${name}`)
+  return found
 }
 
-function endpoint(cluster: Json): { address: unknown } {
-  return cluster['load_assignment']!['endpoints']![0]!['lb_endpoints']![0]!['endpoint'] as never
+function pointTo(cluster: Cluster, to: unknown): void {
+  cluster.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address = to
 }
 
 /** Calls `visit` for every object of a tree, once each though anchors share them. */
@@ -48,16 +62,16 @@ function eachObject(tree: unknown, visit: (value: Record<string, unknown>) => vo
 
 /** `template` is the text of a file of `envoy/`; the result is JSON, which Envoy reads as YAML. */
 export function renderBootstrap(template: string, sidecar: Sidecar): string {
-  const config = parse(template) as Json
-  config['node'] = { id: sidecar.nodeId, cluster: sidecar.nodeId } as never
-  config['admin'] = { address: address(0) } as never
-  const { listeners, clusters } = config['static_resources'] as Json
-  const inbound = named(listeners!, 'inbound')
-  inbound['address'] = address(sidecar.inboundPort) as never
-  named(listeners!, 'outbound')['address'] = address(sidecar.outboundPort) as never
-  endpoint(named(clusters!, 'app')).address = address(sidecar.appPort)
-  endpoint(named(clusters!, 'peer')).address = address(sidecar.peerPort)
-  endpoint(named(clusters!, 'spindle_agent')).address = { pipe: { path: sidecar.agentSocket } }
+  const config = parse(template) as Bootstrap
+  config.node = { id: sidecar.nodeId, cluster: sidecar.nodeId }
+  config.admin = { address: address(0) }
+  const { listeners, clusters } = config.static_resources
+  const inbound = named(listeners, 'inbound')
+  inbound.address = address(sidecar.inboundPort)
+  named(listeners, 'outbound').address = address(sidecar.outboundPort)
+  pointTo(named(clusters, 'app'), address(sidecar.appPort))
+  pointTo(named(clusters, 'peer'), address(sidecar.peerPort))
+  pointTo(named(clusters, 'spindle_agent'), { pipe: { path: sidecar.agentSocket } })
   const { mayCall } = sidecar
   if (mayCall !== undefined)
     eachObject(inbound, (value) => {
@@ -71,7 +85,7 @@ export function renderBootstrap(template: string, sidecar: Sidecar): string {
   return JSON.stringify(config, null, 2)
 }
 
-function rename(config: Json, { certificateName, bundleName }: Sidecar): void {
+function rename(config: Bootstrap, { certificateName, bundleName }: Sidecar): void {
   eachObject(config, (value) => {
     const certificates = value['tls_certificate_sds_secret_configs'] as
       { name: string }[] | undefined

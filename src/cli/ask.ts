@@ -1,0 +1,38 @@
+/** One question to the admin socket of a running agent, printed. */
+import type {
+  DescMessage,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf'
+import type { Format, Io } from './io.ts'
+import { CALL_DEADLINE_MS } from './options.ts'
+import { render } from './output.ts'
+
+export interface AskOptions {
+  readonly adminSocket: string
+  readonly output: Format
+}
+
+export async function ask<I extends DescMessage, O extends DescMessage>(
+  io: Io,
+  options: AskOptions,
+  question: {
+    readonly method: DescMethodUnary<I, O>
+    readonly request: MessageInitShape<I>
+    readonly table: (answer: MessageShape<O>, now: number) => string
+    readonly deadlineMs?: number
+  },
+): Promise<void> {
+  const { createUnixClient } = await import('../wire/client.ts')
+  const client = createUnixClient(options.adminSocket)
+  try {
+    const value = await client.call(question.method, question.request, {
+      deadlineMs: question.deadlineMs ?? CALL_DEADLINE_MS,
+    })
+    const message = { schema: question.method.output, value }
+    io.out(render(options.output, message, () => question.table(value, Date.now())))
+  } finally {
+    client.close()
+  }
+}

@@ -1,0 +1,11 @@
+/** What a command may touch of the process it runs in: passed in, so that a test can stand in for it. */
+export interface Io {
+  out(text: string): void
+  err(text: string): void
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Runs `listen` at each arrival of the signal; the result stops that. */
+  onSignal(signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listen: () => void): () => void
+}
+
+export type Format = 'table' | 'json' | 'yaml'
+export const FORMATS: readonly Format[] = ['table', 'json', 'yaml']
