@@ -1,0 +1,76 @@
+import type {
+  AuthorityState,
+  IssuedX509Svid,
+  SlotView,
+  X509Authority,
+  X509Request,
+} from '../../src/authority/authority.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import { SpindleError } from '../../src/runtime/errors.ts'
+import { createFeed } from '../../src/runtime/feed.ts'
+import type { MutableFeed } from '../../src/runtime/feed.ts'
+
+/** An authority whose certificates are labelled bytes, and which can be made to fail or to wait. */
+export interface FakeAuthority extends X509Authority {
+  readonly state: MutableFeed<AuthorityState>
+  readonly requests: readonly X509Request[]
+  /** While set, `issue` fails with it. */
+  failure: SpindleError | undefined
+  /** While true, `issue` waits until it is made false. */
+  held: boolean
+  /** The authority that signs from now on. */
+  signWith(authorityId: string): void
+}
+
+export function slotView(authorityId: string, more: Partial<SlotView> = {}): SlotView {
+  return { authorityId, status: 'active', notBefore: 0, notAfter: 2 ** 50, ...more }
+}
+
+export function createFakeAuthority(clock: Clock): FakeAuthority {
+  const requests: X509Request[] = []
+  const state = createFeed<AuthorityState>({
+    anchors: [Buffer.from('anchor a')],
+    slots: [slotView('a')],
+  })
+  let authorityId = 'a'
+  let held = false
+  let waiting: (() => void)[] = []
+  return {
+    state,
+    requests,
+    failure: undefined,
+    get held() {
+      return held
+    },
+    set held(value) {
+      held = value
+      if (held) return
+      const all = waiting
+      waiting = []
+      for (const go of all) go()
+    },
+    signWith(id) {
+      authorityId = id
+    },
+    async issue(request): Promise<IssuedX509Svid> {
+      requests.push(request)
+      if (held) await new Promise<void>((go) => waiting.push(go))
+      if (this.failure !== undefined) throw this.failure
+      const now = clock.now()
+      return {
+        chain: [Buffer.from(`${request.spiffeId} ${requests.length}`)],
+        notBefore: now - 10_000,
+        notAfter: now + request.ttlMs,
+        issuedAt: now,
+        authorityId,
+      }
+    },
+    prepare: async () => {},
+    activate: async () => {},
+    reload: async () => {},
+    close: async () => {},
+  }
+}
+
+export const unavailable = (why = 'away'): SpindleError =>
+  new SpindleError('authority_unavailable', why)

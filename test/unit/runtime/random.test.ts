@@ -1,0 +1,17 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { systemRandom } from '../../../src/runtime/random.ts'
+
+test('systemRandom.bytes: gives the number asked for, different each time', () => {
+  const seen = new Set(Array.from({ length: 100 }, () => systemRandom.bytes(20).toString('hex')))
+  assert.equal(seen.size, 100)
+  for (const hex of seen) assert.equal(hex.length, 40)
+})
+
+test('systemRandom.fraction: lies in [0, 1) and is spread over it', () => {
+  const draws = Array.from({ length: 4_000 }, () => systemRandom.fraction())
+  assert.ok(draws.every((draw) => draw >= 0 && draw < 1))
+  const mean = draws.reduce((sum, draw) => sum + draw, 0) / draws.length
+  assert.ok(mean > 0.45 && mean < 0.55, String(mean))
+  assert.ok(Math.min(...draws) < 0.01 && Math.max(...draws) > 0.99)
+})

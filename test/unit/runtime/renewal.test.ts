@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { renewalInstant } from '../../../src/runtime/renewal.ts'
+import { createSeededRandom } from '../../fakes/random.ts'
+
+const life = { issuedAt: 1_000_000, notAfter: 1_100_000 }
+
+test('renewalInstant: spans 40 % to 60 % of the life, counted from issue', () => {
+  assert.equal(renewalInstant(life, 0), 1_040_000)
+  assert.equal(renewalInstant(life, 0.5), 1_050_000)
+  assert.equal(renewalInstant(life, 1), 1_060_000)
+})
+
+test('renewalInstant: many draws use the whole window evenly', () => {
+  const random = createSeededRandom(1)
+  const tenths = Array.from({ length: 10 }, () => 0)
+  for (let draw = 0; draw < 5_000; draw++) {
+    const place = (renewalInstant(life, random.fraction()) - 1_040_000) / 20_000
+    const tenth = Math.floor(place * 10)
+    tenths[tenth] = (tenths[tenth] ?? 0) + 1
+  }
+  for (const count of tenths) assert.ok(count > 400 && count < 600, tenths.join(' '))
+})
