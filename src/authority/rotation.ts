@@ -1,0 +1,132 @@
+/**
+ * When an authority prepares, activates and drops its certificates: a step function on plain values.
+ * Slots go prepared → active → old, with SPIRE's thresholds (prepare at notAfter − min(life/2, 30 d), activate at
+ * notAfter − min(life/6, 7 d)). A successor is among the anchors before it signs and is given time to arrive
+ * everywhere; only where waiting would leave nothing valid to sign with does it sign at once.
+ */
+import type { SlotStatus } from './authority.ts'
+
+export interface RotatingSlot {
+  readonly authorityId: string
+  readonly status: SlotStatus
+  /** ms since the epoch */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** When it was stored and among the anchors (ms since the epoch); undefined: not yet, so it signs in an emergency only. */
+  readonly publishedAt?: number | undefined
+  /** What it was signed by has been replaced, so its successor is due now. */
+  readonly superseded?: boolean
+}
+
+export type RotationAction =
+  | { readonly kind: 'prepare' }
+  | { readonly kind: 'activate'; readonly authorityId: string }
+  | { readonly kind: 'prune'; readonly authorityId: string }
+
+export interface Rotation {
+  readonly actions: readonly RotationAction[]
+  /** When something is due next if nothing changes meanwhile (ms since the epoch). */
+  readonly lookAt: number
+}
+
+const MINUTE = 60_000
+const DAY = 24 * 60 * MINUTE
+
+const lifeOf = (slot: RotatingSlot): number => slot.notAfter - slot.notBefore
+
+export const prepareInstant = (slot: RotatingSlot): number =>
+  slot.notAfter - Math.min(lifeOf(slot) / 2, 30 * DAY)
+
+const activateInstant = (slot: RotatingSlot): number =>
+  slot.notAfter - Math.min(lifeOf(slot) / 6, 7 * DAY)
+
+/** From here on a successor signs at once: half of the time SVIDs under the active slot can still count on is gone. */
+const emergencyInstant = (slot: RotatingSlot): number =>
+  slot.notAfter - Math.min(lifeOf(slot) / 12, 3.5 * DAY)
+
+/** How long an anchor is out before it signs: what pushes and bundle readers need, within what its life allows. */
+export const publishDelay = (slot: RotatingSlot): number => Math.min(lifeOf(slot) / 12, 5 * MINUTE)
+
+/** An expired slot stays an anchor for a while, so that a clock a little behind ours still finds it. */
+const pruneInstant = (slot: RotatingSlot): number => slot.notAfter + Math.min(lifeOf(slot), DAY)
+
+export const usable = (slot: RotatingSlot, now: number): boolean =>
+  slot.notBefore <= now && now < slot.notAfter
+
+/** When `successor` begins to sign in place of `active` (ms since the epoch); -Infinity: at once. */
+export function activationInstant(
+  active: RotatingSlot | undefined,
+  successor: RotatingSlot,
+  now: number,
+): number {
+  if (active === undefined || !usable(active, now)) return -Infinity
+  const due = active.superseded === true ? -Infinity : activateInstant(active)
+  const published = (successor.publishedAt ?? Infinity) + publishDelay(successor)
+  return Math.min(Math.max(due, published), emergencyInstant(active))
+}
+
+function prunable(slot: RotatingSlot, now: number): boolean {
+  // Nothing was ever signed by a prepared slot, so one that is of no use just now is simply dropped.
+  if (slot.status === 'prepared') return !usable(slot, now)
+  return slot.status === 'old' && now >= pruneInstant(slot)
+}
+
+/**
+ * What is due at `now`. `furthest` is the latest notAfter a slot prepared now could have: where that is no gain over
+ * the active one (an operator's certificate that ends soon), none is prepared.
+ */
+export function rotate(
+  slots: readonly RotatingSlot[],
+  now: number,
+  limits: { readonly furthest: number },
+): Rotation {
+  const actions: RotationAction[] = []
+  const instants: number[] = []
+  for (const slot of slots) {
+    if (prunable(slot, now)) actions.push({ kind: 'prune', authorityId: slot.authorityId })
+    else if (slot.status === 'old') instants.push(pruneInstant(slot))
+  }
+
+  const active = slots.find((slot) => slot.status === 'active')
+  const successor = successorOf(slots, now)
+  if (successor !== undefined) {
+    const at = activationInstant(active, successor, now)
+    if (at <= now) actions.push({ kind: 'activate', authorityId: successor.authorityId })
+    else instants.push(at)
+  } else if (active === undefined || !usable(active, now)) {
+    actions.push({ kind: 'prepare' })
+  } else if (active.superseded === true) {
+    actions.push({ kind: 'prepare' })
+  } else if (limits.furthest <= active.notAfter) {
+    instants.push(active.notAfter)
+  } else if (prepareInstant(active) <= now) {
+    actions.push({ kind: 'prepare' })
+  } else {
+    instants.push(prepareInstant(active))
+  }
+  return { actions, lookAt: Math.min(...instants, Infinity) }
+}
+
+/** The prepared slot that would sign next: of those valid now the one that ends last. */
+export function successorOf<Slot extends RotatingSlot>(
+  slots: readonly Slot[],
+  now: number,
+): Slot | undefined {
+  return slots
+    .filter((slot) => slot.status === 'prepared' && usable(slot, now))
+    .reduce<Slot | undefined>(
+      (best, slot) => (best === undefined || slot.notAfter > best.notAfter ? slot : best),
+      undefined,
+    )
+}
+
+/** `slots` once `authorityId` signs: the one before it is old. */
+export function activated<Slot extends RotatingSlot>(
+  slots: readonly Slot[],
+  authorityId: string,
+): readonly Slot[] {
+  return slots.map((slot): Slot => {
+    if (slot.authorityId === authorityId) return { ...slot, status: 'active' }
+    return slot.status === 'active' ? { ...slot, status: 'old' } : slot
+  })
+}
