@@ -28,4 +28,5 @@ export interface View {
   quarantined(version: string): boolean
 }
 
-export const SECRET_TYPE_URL = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'
+export const SECRET_TYPE_URL =
+  'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'

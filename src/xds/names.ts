@@ -1,0 +1,82 @@
+import type { Entry } from '../registration/entry.ts'
+import { trustDomainId, type SpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts'
+
+/** What every caller's names have in common. */
+export interface NamePolicy {
+  /** SPIRE's and Istio's names, as configured. */
+  readonly reserved: {
+    readonly svid: string
+    readonly bundle: string
+    readonly allBundles: string
+  }
+  readonly aliases: ReadonlyMap<string, SpiffeId>
+  /** The agent's own. */
+  readonly trustDomain: TrustDomain
+}
+
+/** What a caller may be. */
+export interface Granted {
+  /** Entries the caller matches, oldest first. */
+  readonly entries: readonly Entry[]
+  /** One of `entries`; undefined where there is none. */
+  readonly defaultEntry: Entry | undefined
+}
+
+export type Meaning =
+  | { readonly kind: 'svid'; readonly entry: Entry }
+  | { readonly kind: 'bundle'; readonly trustDomain: TrustDomain }
+  /** Own and federated, sorted, each once. */
+  | { readonly kind: 'all-bundles'; readonly trustDomains: readonly TrustDomain[] }
+  | { readonly kind: 'none'; readonly why: string }
+
+/**
+ * What a resource name means for a caller. Reserved names come first, then SPIFFE IDs, aliases, and hints, so that
+ * nothing an entry says can take over a name that means something to everyone.
+ */
+export function meaningOf(name: string, policy: NamePolicy, granted: Granted): Meaning {
+  const { reserved, aliases, trustDomain } = policy
+  const { entries, defaultEntry } = granted
+  // Trust material too is only for callers that are registered.
+  if (entries.length === 0) return none('no entry matches this caller')
+  if (name === reserved.svid)
+    return defaultEntry === undefined
+      ? none('this caller has no default entry')
+      : { kind: 'svid', entry: defaultEntry }
+  if (name === reserved.bundle) return { kind: 'bundle', trustDomain }
+  if (name === reserved.allBundles)
+    return { kind: 'all-bundles', trustDomains: trustDomainsOf(policy, granted) }
+  if (name.startsWith('spiffe://')) return meaningOfId(name, policy, granted)
+  const alias = aliases.get(name)
+  // An alias decides: were a hint tried next, the name would change its identity the day the alias is granted.
+  if (alias !== undefined) return meaningOfId(alias, policy, granted)
+  const hinted = name === '' ? undefined : entries.find((entry) => entry.hint === name)
+  return hinted === undefined
+    ? none('the name is no alias, and no entry of this caller has it as its hint')
+    : { kind: 'svid', entry: hinted }
+}
+
+function meaningOfId(id: string, policy: NamePolicy, granted: Granted): Meaning {
+  const trustDomain = trustDomainsOf(policy, granted).find((name) => trustDomainId(name) === id)
+  if (trustDomain !== undefined) return { kind: 'bundle', trustDomain }
+  const entry = granted.entries.find((candidate) => candidate.spiffeId === id)
+  return entry === undefined
+    ? none('no entry of this caller has this SPIFFE ID or federates with this trust domain')
+    : { kind: 'svid', entry }
+}
+
+/** All names of a caller, as SPIRE lists them for an empty request: bundles, then one SVID for each SPIFFE ID. */
+export function namesOf(policy: NamePolicy, granted: Granted): readonly string[] {
+  const { entries } = granted
+  if (entries.length === 0) return []
+  const bundles = trustDomainsOf(policy, granted).map(trustDomainId)
+  return [...new Set<string>([...bundles, ...entries.map((entry) => entry.spiffeId)])]
+}
+
+function trustDomainsOf(policy: NamePolicy, granted: Granted): readonly TrustDomain[] {
+  const federated = granted.entries.flatMap((entry) => entry.federatesWith)
+  return [...new Set([policy.trustDomain, ...federated])].toSorted()
+}
+
+function none(why: string): Meaning {
+  return { kind: 'none', why }
+}
