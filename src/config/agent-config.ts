@@ -1,0 +1,157 @@
+import { dirname, resolve } from 'node:path'
+import type { KeyType } from '../certs/keys.ts'
+import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts'
+import { agentWarnings, crossFaults } from './checks.ts'
+import { ConfigError } from './fault.ts'
+import type { Fault } from './fault.ts'
+import { schemaFaults } from './schema-faults.ts'
+import type { Listen } from './scalars.ts'
+import { agentSchema } from './schema.ts'
+import type { AgentFile } from './schema.ts'
+import { located, readYaml } from './source-text.ts'
+
+/** Of the CAs an authority makes; `caTtlMs` is at least 2 × `svid.ttlMs`. */
+interface Signing {
+  readonly keyType: KeyType
+  readonly caTtlMs: number
+}
+
+export interface EmbeddedAuthorityConfig extends Signing {
+  readonly kind: 'embedded'
+}
+
+export interface DiskAuthorityConfig extends Signing {
+  readonly kind: 'disk'
+  readonly certFile: string
+  readonly keyFile: string
+  /** undefined: the certificate is itself the trust anchor. */
+  readonly bundleFile: string | undefined
+}
+
+export type AuthorityConfig = EmbeddedAuthorityConfig | DiskAuthorityConfig
+
+/** The agent's config: every default filled in, units in the names, every path absolute, frozen throughout. */
+export interface AgentConfig {
+  readonly trustDomain: TrustDomain
+  readonly socket: string
+  readonly admin: { readonly socket: string; readonly allow: readonly number[] }
+  /** undefined: switched off. */
+  readonly http: Listen | undefined
+  readonly stateDir: string
+  readonly authority: AuthorityConfig
+  readonly svid: { readonly ttlMs: number; readonly keyType: KeyType }
+  readonly entries: { readonly file: string }
+  /** By trust domain; without prototype. */
+  readonly bundles: Readonly<Record<TrustDomain, { readonly file: string }>>
+  readonly attestors: {
+    readonly unix: {
+      readonly path: boolean
+      readonly sha256: boolean
+      readonly sha256MaxBytes: number
+    }
+  }
+  readonly attestation: { readonly pidfd: 'required' | 'preferred'; readonly periodMs: number }
+  readonly sds: {
+    readonly names: { readonly svid: string; readonly bundle: string; readonly allBundles: string }
+    /** By secret name; without prototype. */
+    readonly aliases: Readonly<Record<string, SpiffeId>>
+    readonly unauthorized: 'wait' | 'close'
+    readonly validator: 'spiffe' | 'trusted-ca'
+    readonly ackDeadlineMs: number
+  }
+  readonly limits: {
+    /** undefined: half of the descriptors the process may open. */
+    readonly connectionsPerUid: number | undefined
+    readonly streamsPerConnection: number
+    readonly namesPerStream: number
+  }
+  readonly log: {
+    readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error'
+    readonly format: 'json' | 'text'
+  }
+}
+
+/**
+ * Reads the agent's config file. `file` is its path: relative paths in it are resolved against its folder.
+ * @throws ConfigError with every fault of the file at once
+ */
+export function readAgentConfig(
+  text: string,
+  { file }: { readonly file: string },
+): { readonly config: AgentConfig; readonly warnings: readonly Fault[] } {
+  const source = readYaml(text)
+  if (source.faults.length > 0) throw new ConfigError(file, source.faults)
+  const folder = dirname(resolve(file))
+  const checked = agentSchema.superRefine(
+    (value, context) => {
+      for (const { path, message } of crossFaults(value, folder))
+        context.addIssue({ code: 'custom', path: [...path], message })
+    },
+    { when: () => true },
+  )
+  const result = checked.safeParse(source.value)
+  if (!result.success)
+    throw new ConfigError(
+      file,
+      located(source, schemaFaults(agentSchema, source.value, result.error.issues)),
+    )
+  return {
+    config: deepFreeze(resolved(result.data, (path) => resolve(folder, path))),
+    warnings: located(source, agentWarnings(result.data)),
+  }
+}
+
+function resolved(file: AgentFile, full: (path: string) => string): AgentConfig {
+  return {
+    trustDomain: file.trustDomain,
+    socket: full(file.socket),
+    admin: { socket: full(file.admin.socket), allow: file.admin.allow },
+    http: file.http === false ? undefined : file.http.listen,
+    stateDir: full(file.stateDir),
+    authority: resolvedAuthority(file.authority, full),
+    svid: { ttlMs: file.svid.ttl, keyType: file.svid.keyType },
+    entries: { file: full(file.entries.file) },
+    bundles: bare(
+      Object.entries(file.bundles).map(([key, value]) => [key, { file: full(value.file) }]),
+    ),
+    attestors: file.attestors,
+    attestation: { pidfd: file.attestation.pidfd, periodMs: file.attestation.period },
+    sds: {
+      names: file.sds.names,
+      aliases: bare(Object.entries(file.sds.aliases)),
+      unauthorized: file.sds.unauthorized,
+      validator: file.sds.validator,
+      ackDeadlineMs: file.sds.ackDeadline,
+    },
+    limits: { connectionsPerUid: undefined, ...file.limits },
+    log: file.log,
+  }
+}
+
+function resolvedAuthority(
+  authority: AgentFile['authority'],
+  full: (path: string) => string,
+): AuthorityConfig {
+  const { keyType, caTtl: caTtlMs } = authority
+  if (authority.kind === 'embedded') return { kind: 'embedded', keyType, caTtlMs }
+  const { kind, certFile, keyFile, bundleFile } = authority
+  return {
+    kind,
+    keyType,
+    caTtlMs,
+    certFile: full(certFile),
+    keyFile: full(keyFile),
+    bundleFile: bundleFile === undefined ? undefined : full(bundleFile),
+  }
+}
+
+/** Names from outside are keys here: without a prototype, `constructor` is absent like any other. */
+function bare<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  return Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(entries))
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const part of Object.values(value)) deepFreeze(part)
+  return Object.freeze(value)
+}

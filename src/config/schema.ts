@@ -1,0 +1,264 @@
+import { z } from 'zod'
+import type { KeyType } from '../certs/keys.ts'
+import * as scalars from './scalars.ts'
+import { duration, path, secretName, size, spiffeId, trustDomain, wholeNumber } from './scalars.ts'
+
+/*
+ * The agent's config file, key by key. docs/config.md is written from this file (`node .ci/generate-docs.mjs`), and a
+ * fault of a config is worded from it: change a key here and both follow.
+ */
+
+const AUTHORITY_KEYS = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096'] as const
+const SVID_KEYS = ['ec-p256', 'ec-p384', 'rsa-2048'] as const satisfies readonly KeyType[]
+
+const signing = {
+  keyType: z
+    .enum(AUTHORITY_KEYS satisfies readonly KeyType[])
+    .default('ec-p256')
+    .describe('Kind of the keys the authority makes for itself.'),
+  caTtl: duration({ min: '20s', max: '3650d' })
+    .prefault('24h')
+    .describe(
+      'Life of each CA certificate the authority makes; at least 2 × `svid.ttl`. The next one is prepared, published and given time before it signs.',
+    )
+    .meta({ examples: ['24h'] }),
+}
+
+const authority = z
+  .discriminatedUnion('kind', [
+    z
+      .strictObject({
+        kind: z
+          .literal('embedded')
+          .describe('Self-signed CA certificates, made and kept in `stateDir`.'),
+        ...signing,
+      })
+      .describe('The agent is its own CA: nothing else is needed.'),
+    z
+      .strictObject({
+        kind: z
+          .literal('disk')
+          .describe("An operator's CA in PEM files, read again when they change."),
+        certFile: path()
+          .describe(
+            "PEM of the operator's CA certificate, root or intermediate; the chain up to the root may follow it.",
+          )
+          .meta({ examples: ['ca/intermediate.pem'] }),
+        keyFile: path()
+          .describe('PEM of its private key. A file that others may read is refused.')
+          .meta({ examples: ['ca/intermediate-key.pem'] }),
+        bundleFile: path()
+          .optional()
+          .describe(
+            'PEM of the trust anchors callers get. Needed unless `certFile` is itself a root.',
+          )
+          .meta({ examples: ['ca/roots.pem'] }),
+        ...signing,
+      })
+      .describe("Intermediates signed by an operator's CA: what is trusted stays the operator's."),
+  ])
+  .prefault({ kind: 'embedded' })
+  .describe('What signs X.509-SVIDs, and where its own certificate comes from.')
+
+const svid = z
+  .strictObject({
+    ttl: duration({ min: '10s', max: '1825d' })
+      .prefault('1h')
+      .describe(
+        'Life of an X.509-SVID unless its entry says otherwise. It is renewed around half of it; below 1m a warning is given.',
+      )
+      .meta({ examples: ['1h'] }),
+    keyType: z
+      .enum(SVID_KEYS)
+      .default('ec-p256')
+      .describe('Kind of the keys made for identities. RSA keys cost a hundred times as much.'),
+  })
+  .prefault({})
+  .describe('The X.509-SVIDs that are issued.')
+
+const sds = z
+  .strictObject({
+    names: z
+      .strictObject({
+        svid: secretName().prefault('default').describe("The caller's default X.509-SVID."),
+        bundle: secretName().prefault('ROOTCA').describe('The bundle of the own trust domain.'),
+        allBundles: secretName()
+          .prefault('ALL')
+          .describe(
+            "The own bundle and those of each trust domain the caller's entries federate with.",
+          ),
+      })
+      .prefault({})
+      .describe(
+        "Reserved secret names, beside SPIFFE IDs, trust domain IDs and hints: SPIRE's and Istio's.",
+      ),
+    aliases: z
+      .record(secretName(), spiffeId())
+      .prefault({})
+      .describe(
+        'Further secret names, each for the SPIFFE ID of a workload (its X.509-SVID) or of a trust domain (its bundle). A caller gets no more by an alias than by the SPIFFE ID itself.',
+      )
+      .meta({ examples: ['{ web-cert: "spiffe://example.org/web" }'] }),
+    unauthorized: z
+      .enum(['wait', 'close'])
+      .default('wait')
+      .describe(
+        'What a name the caller may not have yet means: `wait` holds it open and pushes the secret once it is granted, `close` ends the stream as SPIRE does.',
+      ),
+    validator: z
+      .enum(['spiffe', 'trusted-ca'])
+      .default('spiffe')
+      .describe(
+        "Form of validation contexts: Envoy's SPIFFE validator with the roots of each trust domain apart, or one list of CAs. An Envoy that sets `disable_spiffe_cert_validation` in its node metadata gets the latter.",
+      ),
+    ackDeadline: duration({ min: '1s', max: '10m' })
+      .prefault('10s')
+      .describe(
+        'After this long an answer that was not acknowledged no longer holds back the next one.',
+      )
+      .meta({ examples: ['10s'] }),
+  })
+  .prefault({})
+  .describe('The Secret Discovery Service.')
+
+export const agentSchema = z.strictObject({
+  trustDomain: trustDomain()
+    .describe('The trust domain this agent serves; each entry is in it.')
+    .meta({ examples: ['example.org'] }),
+  socket: path()
+    .prefault('/run/spindle/agent.sock')
+    .describe(
+      'Unix socket of SDS, open to every local user: the kernel says who calls. At most 107 bytes once resolved, in a folder only root or the agent may write.',
+    )
+    .meta({ examples: ['/run/spindle/agent.sock'] }),
+  admin: z
+    .strictObject({
+      socket: path()
+        .prefault('/run/spindle/admin/admin.sock')
+        .describe(
+          "Unix socket of the operators' commands, in a folder other than that of `socket`.",
+        )
+        .meta({ examples: ['/run/spindle/admin/admin.sock'] }),
+      allow: z
+        .array(wholeNumber({ min: 0, max: 4_294_967_294 }))
+        .max(1000)
+        .prefault([])
+        .meta({ type: 'list of uids', allowed: 'a list of numeric user IDs', examples: ['[1001]'] })
+        .describe("Uids that may use it beside root and the agent's own."),
+    })
+    .prefault({})
+    .describe("The operators' own way in."),
+  http: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        listen: scalars
+          .listenAddress()
+          .prefault('127.0.0.1:9988')
+          .describe(
+            'Address of `/metrics`, `/live` and `/ready`. They hold SPIFFE IDs and no key material.',
+          )
+          .meta({ examples: ['127.0.0.1:9988'] }),
+      }),
+    ])
+    .prefault({})
+    .meta({ allowed: 'false, or a mapping with listen' })
+    .describe('Metrics and health over HTTP; `http: false` switches them off.'),
+  stateDir: path()
+    .prefault('/var/lib/spindle')
+    .describe("Folder of the authority's keys and certificates (0700).")
+    .meta({ examples: ['/var/lib/spindle'] }),
+  authority,
+  svid,
+  entries: z
+    .strictObject({
+      file: path()
+        .describe(
+          "Entries in YAML, or SPIRE's `entry create -data` JSON. Watched: a bad edit keeps the last good one and says so in log, metrics and status.",
+        )
+        .meta({ examples: ['entries.yaml'] }),
+    })
+    .describe('Who may be what.'),
+  bundles: z
+    .record(
+      z.string(),
+      z.strictObject({
+        file: path()
+          .describe('A SPIFFE bundle (JWKS) or PEM certificates. Watched.')
+          .meta({ examples: ['partner.json'] }),
+      }),
+    )
+    .prefault({})
+    .meta({ type: 'mapping', keyName: '<trust domain>' })
+    .describe('Bundles of other trust domains, by trust domain name.'),
+  attestors: z
+    .strictObject({
+      unix: z
+        .strictObject({
+          path: z.boolean().default(true).describe('Whether `unix:path` selectors are looked up.'),
+          sha256: z
+            .boolean()
+            .default(true)
+            .describe(
+              'Whether `unix:sha256` selectors are looked up; hashed only when an entry asks.',
+            ),
+          sha256MaxBytes: size({ min: '1B', max: '16GiB' })
+            .prefault('256MiB')
+            .describe('Executables above this size are not hashed.')
+            .meta({ examples: ['256MiB'] }),
+        })
+        .prefault({})
+        .describe('What the kernel and /proc say of the calling process.'),
+    })
+    .prefault({})
+    .describe('Where selectors come from.'),
+  attestation: z
+    .strictObject({
+      pidfd: z
+        .enum(['required', 'preferred'])
+        .default('required')
+        .describe(
+          '`preferred` lets the agent run on kernels below 6.5, where a reused process ID can only be told by its start time; log, metrics and health say so.',
+        ),
+      period: duration({ min: '1s', max: '1d' })
+        .prefault('60s')
+        .describe('How often a caller is attested again while its streams live.')
+        .meta({ examples: ['60s'] }),
+    })
+    .prefault({})
+    .describe('How callers are known.'),
+  sds,
+  limits: z
+    .strictObject({
+      connectionsPerUid: wholeNumber({ min: 1, max: 1_000_000 })
+        .optional()
+        .describe(
+          'Connections one uid may hold. Unset: half of the file descriptors the agent may open.',
+        )
+        .meta({ examples: ['2000'], defaultText: 'half of the descriptors' }),
+      streamsPerConnection: wholeNumber({ min: 1, max: 1_000_000 })
+        .prefault(4096)
+        .describe('Streams on one connection. An Envoy opens one for each secret.'),
+      namesPerStream: wholeNumber({ min: 1, max: 100_000 })
+        .prefault(256)
+        .describe('Secret names one stream may ask for.'),
+    })
+    .prefault({})
+    .describe('What one caller may take up. Beyond it: RESOURCE_EXHAUSTED for that caller alone.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['trace', 'debug', 'info', 'warn', 'error'])
+        .default('info')
+        .describe('The least severe level that is written.'),
+      format: z
+        .enum(['json', 'text'])
+        .default('json')
+        .describe('One JSON object a line, or one plain line.'),
+    })
+    .prefault({})
+    .describe('The log, on standard error. It never holds key material.'),
+})
+
+/** The file after units are read and defaults filled in; paths still as written. */
+export type AgentFile = z.output<typeof agentSchema>
