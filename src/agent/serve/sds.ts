@@ -1,0 +1,159 @@
+/** Envoy's Secret Discovery Service (envoy.service.secret.v3) for the callers of one agent. */
+import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import type {
+  DeltaDiscoveryRequest,
+  DiscoveryRequest,
+} from '#envoy/service/discovery/v3/discovery_pb.js'
+import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
+import { SpindleError } from '../../runtime/errors.ts'
+import { createSlices } from '../../runtime/slices.ts'
+import { Encoded, serviceDefinition } from '../../wire/service.ts'
+import { statusOf } from '../../wire/status.ts'
+import { fetchSecrets } from '../../xds/fetch.ts'
+import { validatorFlavour } from '../../xds/flavour.ts'
+import type { View } from '../../xds/resource.ts'
+import type { Caller } from '../match/caller.ts'
+import { DELTA, nodeFacts, readSotw, SOTW } from './dialect.ts'
+import type { SidecarParts } from './sidecar.ts'
+import { Sidecar } from './sidecar.ts'
+import type { SdsCall, SdsStream, StreamObserver, StreamOptions } from './stream.ts'
+import { DialectStream } from './stream.ts'
+
+export interface SdsOptions
+  extends SidecarParts, Omit<StreamOptions, 'pushes' | 'clock' | 'quarantine'> {
+  /** The caller of a call, as the transport knows it. */
+  readonly callerOf: (call: { getAuthContext(): unknown }) => Caller
+}
+
+export interface Sds {
+  /** Connections that have asked for a secret, by the caller. */
+  readonly sidecars: ReadonlyMap<Caller, Sidecar>
+  readonly streams: ReadonlySet<SdsStream>
+  addTo(server: Server): void
+  sidecarOf(caller: Caller): Sidecar
+  /** Ends every stream with UNAVAILABLE: Envoy comes back at once. */
+  endStreams(why: string): void
+  close(): void
+}
+
+/** Streams that are stepped in one turn of the event loop. */
+const STREAMS_A_TURN = 200
+/** FetchSecrets cannot be held open: what is not there after this is not there. */
+const FETCH_WAIT_MS = 5_000
+
+export function createSds(options: SdsOptions): Sds {
+  const sidecars = new Map<Caller, Sidecar>()
+  const streams = new Set<SdsStream>()
+  const pushes = createSlices<SdsStream>(STREAMS_A_TURN, (stream) => stream.push())
+  const streamOptions: StreamOptions = {
+    ...options,
+    pushes,
+    observer: tracking(options.observer, streams),
+  }
+
+  const sidecarOf = (caller: Caller): Sidecar => {
+    let sidecar = sidecars.get(caller)
+    if (sidecar === undefined) {
+      const made = new Sidecar(caller, options)
+      sidecar = made
+      sidecars.set(caller, made)
+      caller.connection.onClose(() => {
+        sidecars.delete(caller)
+        made.close()
+      })
+    }
+    return sidecar
+  }
+
+  const unsubscribeIdentities = options.identities.onChange((entryId) => {
+    for (const sidecar of sidecars.values())
+      if (sidecar.lease(entryId) !== undefined) sidecar.changed()
+  })
+  const unsubscribeBundles = options.bundles.subscribe(() => {
+    for (const sidecar of sidecars.values()) sidecar.changed()
+  })
+
+  const fetch = async (call: ServerUnaryCall<DiscoveryRequest, Encoded>): Promise<Encoded> => {
+    const caller = options.callerOf(call)
+    if (!caller.check()) throw new SpindleError('peer_gone', 'the calling process has ended')
+    const sidecar = sidecarOf(caller)
+    const view = sidecar.view(validatorFlavour(nodeFacts(call.request.node), options.validator))
+    const request = readSotw(call.request)
+    await settled(sidecar, view, request.names, options)
+    const context = {
+      view,
+      nonce: options.nonce,
+      limits: { namesPerStream: options.namesPerStream },
+    }
+    return new Encoded(options.encoder.sotw(fetchSecrets(request, context)))
+  }
+
+  return {
+    sidecars,
+    streams,
+    sidecarOf,
+    addTo(server) {
+      server.addService(serviceDefinition(SecretDiscoveryService), {
+        StreamSecrets: (call: SdsCall<DiscoveryRequest>) =>
+          void new DialectStream(call, sidecarOf(options.callerOf(call)), SOTW, streamOptions),
+        DeltaSecrets: (call: SdsCall<DeltaDiscoveryRequest>) =>
+          void new DialectStream(call, sidecarOf(options.callerOf(call)), DELTA, streamOptions),
+        FetchSecrets: (
+          call: ServerUnaryCall<DiscoveryRequest, Encoded>,
+          answer: sendUnaryData<Encoded>,
+        ) => {
+          fetch(call).then(
+            (encoded) => answer(null, encoded),
+            (thrown: unknown) => answer(statusOf(thrown)),
+          )
+        },
+      })
+    },
+    endStreams(why) {
+      for (const stream of Array.from(streams)) stream.end(new SpindleError('not_ready', why))
+    },
+    close() {
+      unsubscribeIdentities()
+      unsubscribeBundles()
+      for (const sidecar of sidecars.values()) sidecar.close()
+    },
+  }
+}
+
+function tracking(observer: StreamObserver, streams: Set<SdsStream>): StreamObserver {
+  return {
+    ...observer,
+    opened(stream) {
+      streams.add(stream)
+      observer.opened(stream)
+    },
+    closed(stream) {
+      streams.delete(stream)
+      observer.closed(stream)
+    },
+  }
+}
+
+/** Waits until the caller is known and nothing it asks for is on its way any more, at most FETCH_WAIT_MS. */
+async function settled(
+  sidecar: Sidecar,
+  view: View,
+  names: readonly string[],
+  { clock }: Pick<SdsOptions, 'clock'>,
+): Promise<void> {
+  if (!(await sidecar.caller.decided(FETCH_WAIT_MS)))
+    throw new SpindleError('not_ready', 'the caller is not attested yet')
+  const waiting = (): boolean =>
+    (names.length === 0 ? view.all : names).some((name) => view.resolve(name).state === 'pending')
+  if (!waiting()) return
+  await new Promise<void>((resolve) => {
+    const finish = (): void => {
+      sidecar.followers.delete(follower)
+      timer.cancel()
+      resolve()
+    }
+    const follower = { changed: () => void (waiting() || finish()) }
+    sidecar.followers.add(follower)
+    const timer = clock.after(FETCH_WAIT_MS, finish)
+  })
+}

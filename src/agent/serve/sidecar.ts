@@ -1,0 +1,169 @@
+/** A connection as SDS sees it: what its caller may have just now, for all its streams together. */
+import type { Clock } from '../../runtime/clock.ts'
+import type { Feed } from '../../runtime/feed.ts'
+import { defaultEntry } from '../../registration/match.ts'
+import type { ValidatorFlavour } from '../../xds/flavour.ts'
+import type { Granted, NamePolicy } from '../../xds/names.ts'
+import { meaningOf, namesOf } from '../../xds/names.ts'
+import type { Resolution, View } from '../../xds/resource.ts'
+import type { Caller } from '../match/caller.ts'
+import type { Identities, Lease } from '../obtain/identities.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { Bundles, Secrets } from './secrets.ts'
+
+export interface SidecarParts {
+  readonly identities: Identities
+  readonly bundles: Feed<Bundles>
+  readonly secrets: Secrets
+  readonly quarantine: Quarantine
+  readonly policy: NamePolicy
+  readonly clock: Clock
+}
+
+/** Something that is told when what its sidecar may have changes. */
+export interface Follower {
+  changed(): void
+}
+
+export class Sidecar {
+  readonly caller: Caller
+  readonly followers = new Set<Follower>()
+  readonly #parts: SidecarParts
+  readonly #leases = new Map<string, Lease>()
+  readonly #views = new Map<ValidatorFlavour, SidecarView>()
+  readonly #unsubscribe: () => void
+  #granted: Granted = { entries: [], defaultEntry: undefined }
+
+  constructor(caller: Caller, parts: SidecarParts) {
+    this.caller = caller
+    this.#parts = parts
+    this.#unsubscribe = caller.state.subscribe(() => this.#callerChanged())
+    this.#callerChanged()
+  }
+
+  /** The ids of the entries it holds identities of. */
+  get entryIds(): Iterable<string> {
+    return this.#leases.keys()
+  }
+
+  get granted(): Granted {
+    return this.#granted
+  }
+
+  lease(entryId: string): Lease | undefined {
+    return this.#leases.get(entryId)
+  }
+
+  view(flavour: ValidatorFlavour): View {
+    let view = this.#views.get(flavour)
+    if (view === undefined) {
+      view = new SidecarView(this, this.#parts, flavour)
+      this.#views.set(flavour, view)
+    }
+    return view
+  }
+
+  /** Something it may have has changed: an identity, a bundle, an entry. */
+  changed(): void {
+    for (const view of this.#views.values()) view.forget()
+    for (const follower of this.followers) follower.changed()
+  }
+
+  close(): void {
+    this.#unsubscribe()
+    for (const lease of this.#leases.values()) lease.release()
+    this.#leases.clear()
+    this.#granted = { entries: [], defaultEntry: undefined }
+  }
+
+  #callerChanged(): void {
+    const { entries } = this.caller.state.current.match
+    this.#granted = { entries, defaultEntry: defaultEntry(entries) }
+    const wanted = new Set(entries.map((entry) => entry.id))
+    for (const entry of entries)
+      if (!this.#leases.has(entry.id))
+        this.#leases.set(entry.id, this.#parts.identities.acquire(entry))
+    for (const [id, lease] of this.#leases)
+      if (!wanted.has(id)) {
+        this.#leases.delete(id)
+        lease.release()
+      }
+    this.changed()
+  }
+}
+
+const REMEMBERED_NAMES = 4096
+
+class SidecarView implements View {
+  readonly #sidecar: Sidecar
+  readonly #parts: SidecarParts
+  readonly #flavour: ValidatorFlavour
+  readonly #resolved = new Map<string, Resolution>()
+  #all: readonly string[] | undefined
+
+  constructor(sidecar: Sidecar, parts: SidecarParts, flavour: ValidatorFlavour) {
+    this.#sidecar = sidecar
+    this.#parts = parts
+    this.#flavour = flavour
+  }
+
+  get all(): readonly string[] {
+    this.#all ??= namesOf(this.#parts.policy, this.#sidecar.granted)
+    return this.#all
+  }
+
+  resolve(name: string): Resolution {
+    let resolution = this.#resolved.get(name)
+    if (resolution === undefined) {
+      resolution = this.#resolve(name)
+      // Names are the client's choice: what it invents must not pile up here.
+      if (this.#resolved.size >= REMEMBERED_NAMES) this.#resolved.clear()
+      this.#resolved.set(name, resolution)
+    }
+    // A view may be older than the instant an SVID ends: nothing expired is ever served.
+    if (
+      resolution.state === 'present' &&
+      resolution.resource.notAfter !== undefined &&
+      resolution.resource.notAfter <= this.#parts.clock.now()
+    )
+      return { state: 'pending', why: 'its X.509-SVID has expired and could not be renewed yet' }
+    return resolution
+  }
+
+  quarantined(version: string): boolean {
+    return this.#parts.quarantine.of(this.#sidecar.caller.connection.peer).has(version)
+  }
+
+  forget(): void {
+    this.#resolved.clear()
+    this.#all = undefined
+  }
+
+  #resolve(name: string): Resolution {
+    const { policy, secrets, bundles } = this.#parts
+    const meaning = meaningOf(name, policy, this.#sidecar.granted)
+    if (meaning.kind === 'none') {
+      const { undecided } = this.#sidecar.caller.state.current
+      return undecided === undefined
+        ? { state: 'absent', why: meaning.why }
+        : { state: 'pending', why: undecided }
+    }
+    if (meaning.kind === 'svid') {
+      const lease = this.#sidecar.lease(meaning.entry.id)
+      const identity = lease?.current
+      if (identity === undefined)
+        return { state: 'pending', why: lease?.fault ?? 'its X.509-SVID is being issued' }
+      return { state: 'present', resource: secrets.svid(name, identity) }
+    }
+    if (!bundles.current.has(policy.trustDomain))
+      return { state: 'pending', why: 'the signing authority is not ready yet' }
+    const secret = secrets.bundle(name, meaning, {
+      bundles: bundles.current,
+      flavour: this.#flavour,
+    })
+    if ('version' in secret) return { state: 'present', resource: secret }
+    // A bundle that is known to the agent and empty just now is not one that does not exist.
+    const known = meaning.kind === 'bundle' && bundles.current.has(meaning.trustDomain)
+    return { state: known ? 'pending' : 'absent', why: secret.why }
+  }
+}

@@ -1,0 +1,271 @@
+/** One open SDS stream: the adapter between a gRPC call and the pure step functions of xds/. */
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import type { Node } from '#envoy/config/core/v3/base_pb.js'
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import type { Slices } from '../../runtime/slices.ts'
+import { Encoded } from '../../wire/service.ts'
+import { statusOf } from '../../wire/status.ts'
+import type { ValidatorFlavour } from '../../xds/flavour.ts'
+import { validatorFlavour } from '../../xds/flavour.ts'
+import type { Note } from '../../xds/message.ts'
+import type { NackClass } from '../../xds/nack.ts'
+import type { Resource, View } from '../../xds/resource.ts'
+import type { HeldName } from '../../xds/status.ts'
+import { heldNames } from '../../xds/status.ts'
+import type { StreamEvent } from '../../xds/stream.ts'
+import type { StreamState } from '../../xds/subscription.ts'
+import type { Dialect, NodeDescription, Variant } from './dialect.ts'
+import { describeNode, nodeFacts } from './dialect.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { ResponseEncoder } from './responses.ts'
+import type { Follower, Sidecar } from './sidecar.ts'
+
+/** What a stream reports; the metrics and the log are behind it. */
+export interface StreamObserver {
+  opened(stream: SdsStream): void
+  closed(stream: SdsStream): void
+  /** `sinceOpenMs` of the first secret a stream was sent; undefined for later ones. */
+  pushed(stream: SdsStream, resource: Resource, sinceOpenMs: number | undefined): void
+  /** `answerMs` from the response to its answer; undefined where it came too late to be timed. */
+  noted(stream: SdsStream, note: Note, answerMs: number | undefined): void
+  refused(stream: SdsStream, error: SpindleError): void
+}
+
+export interface StreamOptions {
+  readonly clock: Clock
+  readonly nonce: () => string
+  readonly encoder: ResponseEncoder
+  readonly quarantine: Quarantine
+  readonly pushes: Slices<SdsStream>
+  readonly observer: StreamObserver
+  readonly namesPerStream: number
+  readonly ackDeadlineMs: number
+  readonly validator: ValidatorFlavour
+  readonly unauthorized: 'wait' | 'close'
+}
+
+/** When and what was last sent under a name. */
+interface Sent {
+  readonly at: number
+  readonly kind: Resource['kind']
+  readonly notAfter: number | undefined
+}
+
+export interface HeldSecretView extends HeldName {
+  readonly kind: Resource['kind'] | undefined
+  readonly sentAt: number | undefined
+  readonly notAfter: number | undefined
+  readonly rejection: NackClass | undefined
+}
+
+/** The parts of a stream that do not depend on its variant. */
+export interface SdsStream extends Follower {
+  readonly sidecar: Sidecar
+  readonly variant: Variant
+  readonly node: NodeDescription
+  held(): readonly HeldSecretView[]
+  /** Sends what is due now; called in slices. */
+  push(): void
+  /** Ends the stream with a status; used at shutdown only. */
+  end(error: SpindleError): void
+}
+
+export type SdsCall<Message> = ServerDuplexStream<Message, Encoded>
+
+export class DialectStream<
+  Message,
+  Request,
+  Sent_ extends { nonce: string; resources: readonly Resource[] },
+> implements SdsStream {
+  readonly sidecar: Sidecar
+  readonly #call: SdsCall<Message>
+  readonly #dialect: Dialect<Message, Request, Sent_>
+  readonly #options: StreamOptions
+  readonly #openedAt: number
+  readonly #sent = new Map<string, Sent>()
+  readonly #rejections = new Map<string, NackClass>()
+  #state: StreamState
+  #node: Node | undefined
+  #flavour: ValidatorFlavour | undefined
+  #deadline: Timer | undefined
+  #inFlightSince: number | undefined
+  #gaveSecret = false
+  #writing = false
+  #behind = false
+  #ended = false
+
+  constructor(
+    call: SdsCall<Message>,
+    sidecar: Sidecar,
+    dialect: Dialect<Message, Request, Sent_>,
+    options: StreamOptions,
+  ) {
+    this.#call = call
+    this.sidecar = sidecar
+    this.#dialect = dialect
+    this.#options = options
+    this.#state = dialect.initial()
+    this.#openedAt = options.clock.monotonic()
+    sidecar.followers.add(this)
+    options.observer.opened(this)
+    call.on('data', (message: Message) => this.#receive(message))
+    // The client has said all it will: nothing it is sent could be acknowledged.
+    call.on('end', () => {
+      this.#close()
+      call.end()
+    })
+    call.on('cancelled', () => this.#close())
+    call.on('error', () => this.#close())
+  }
+
+  get variant(): Variant {
+    return this.#dialect.variant
+  }
+
+  get node(): NodeDescription {
+    return describeNode(this.#node)
+  }
+
+  held(): readonly HeldSecretView[] {
+    return heldNames(this.#state, this.#view).map((held) => {
+      const sent = this.#sent.get(held.name)
+      return {
+        ...held,
+        kind: sent?.kind,
+        sentAt: sent?.at,
+        notAfter: sent?.notAfter,
+        rejection: held.status === 'rejected' ? this.#rejections.get(held.name) : undefined,
+      }
+    })
+  }
+
+  changed(): void {
+    // Before the first request there is nobody to push to.
+    if (!this.#ended && this.#flavour !== undefined) this.#options.pushes.add(this)
+  }
+
+  push(): void {
+    if (this.#ended) return
+    if (this.#writing) this.#behind = true
+    else if (this.sidecar.caller.check()) this.#step({ type: 'view' })
+  }
+
+  end(error: SpindleError): void {
+    if (this.#ended) return
+    this.#close()
+    this.#call.emit('error', statusOf(error))
+  }
+
+  get #view(): View {
+    return this.sidecar.view(this.#flavour ?? this.#options.validator)
+  }
+
+  #receive(message: Message): void {
+    if (this.#ended || !this.sidecar.caller.check()) return
+    if (this.#flavour === undefined) {
+      // Envoy describes itself in the first request alone; what it said then holds for the stream.
+      this.#node = this.#dialect.nodeOf(message)
+      this.#flavour = validatorFlavour(nodeFacts(this.#node), this.#options.validator)
+    }
+    this.#step({ type: 'request', request: this.#dialect.read(message) })
+  }
+
+  #step(event: StreamEvent<Request>): void {
+    const { observer, nonce, namesPerStream } = this.#options
+    const context = { view: this.#view, nonce, limits: { namesPerStream } }
+    const result = this.#dialect.step(this.#state, event, context)
+    this.#state = result.state
+    let again = false
+    for (const note of result.notes) again = this.#take(note) || again
+    if (result.end !== undefined) {
+      observer.refused(this, result.end)
+      this.end(result.end)
+      return
+    }
+    for (const response of result.send) this.#send(response)
+    const refusal = this.#refusal()
+    if (refusal !== undefined) {
+      observer.refused(this, refusal)
+      this.end(refusal)
+    } else if (again) this.changed()
+  }
+
+  /** True when what was noted may change what is due. */
+  #take(note: Note): boolean {
+    const { observer, quarantine, clock } = this.#options
+    const answered = note.type === 'ack' || note.type === 'nack' || note.type === 'ack-of-rejected'
+    const since = this.#inFlightSince
+    observer.noted(
+      this,
+      note,
+      answered && since !== undefined ? clock.monotonic() - since : undefined,
+    )
+    if (answered || note.type === 'unanswered') {
+      this.#deadline?.cancel()
+      this.#inFlightSince = undefined
+    }
+    if (note.type === 'ack') for (const { name } of note.resources) this.#rejections.delete(name)
+    if (note.type !== 'nack') return false
+    for (const { name } of note.rejected) this.#rejections.set(name, note.class)
+    quarantine.add(this.sidecar.caller.connection.peer, note.quarantine)
+    return note.quarantine.length > 0
+  }
+
+  #send(response: Sent_): void {
+    const { clock, encoder, observer } = this.#options
+    for (const resource of response.resources) {
+      this.#sent.set(resource.name, {
+        at: clock.now(),
+        kind: resource.kind,
+        notAfter: resource.notAfter,
+      })
+      const first = this.#gaveSecret ? undefined : clock.monotonic() - this.#openedAt
+      this.#gaveSecret = true
+      observer.pushed(this, resource, first)
+    }
+    // A client that does not read costs one response: what comes after it waits, and only the newest state of it.
+    this.#writing = true
+    this.#call.write(new Encoded(this.#dialect.encode(encoder, response)), () => {
+      this.#writing = false
+      if (!this.#behind) return
+      this.#behind = false
+      this.changed()
+    })
+    this.#inFlightSince = clock.monotonic()
+    this.#awaitAnswer(response.nonce)
+  }
+
+  #awaitAnswer(nonce: string): void {
+    this.#deadline?.cancel()
+    this.#deadline = this.#options.clock.after(this.#options.ackDeadlineMs, () => {
+      if (this.#ended) return
+      // What has not left yet cannot have been answered.
+      if (this.#writing) this.#awaitAnswer(nonce)
+      else this.#step({ type: 'ack-deadline', nonce })
+    })
+  }
+
+  /** SPIRE's behaviour, where it is configured: a stream that asks for what the caller may not have is closed. */
+  #refusal(): SpindleError | undefined {
+    if (this.#options.unauthorized === 'wait') return undefined
+    const view = this.#view
+    const names = [...this.#state.names.keys()].filter(
+      (name) => view.resolve(name).state === 'absent',
+    )
+    if (names.length === 0) return undefined
+    return new SpindleError(
+      'request_invalid',
+      `workload is not authorized for the requested identities ${JSON.stringify(names.slice(0, 8))}`,
+    )
+  }
+
+  #close(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#deadline?.cancel()
+    this.#options.pushes.drop(this)
+    this.sidecar.followers.delete(this)
+    this.#options.observer.closed(this)
+  }
+}
