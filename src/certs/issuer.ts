@@ -1,38 +1,135 @@
-import type { SpiffeId } from '../spiffe/spiffe-id.ts'
-import type { KeyPair, KeyType } from './keys.ts'
+import { sign, verify, type KeyObject } from 'node:crypto'
 import { SpindleError } from '../runtime/errors.ts'
+import {
+  parseSpiffeId,
+  trustDomainOf,
+  type SpiffeId,
+  type TrustDomain,
+} from '../spiffe/spiffe-id.ts'
+import { signingCertificateFaults } from '../spiffe/x509-svid.ts'
+import { parseCertificate, type ParsedCertificate } from './certificate.ts'
+import { objectIdentifier, sequence } from './der.ts'
+import type { AnyKeyType, KeyPair } from './keys.ts'
+import {
+  authorityKeyIdExtension,
+  encodeCertificate,
+  encodeTbs,
+  type IssuerParts,
+  type LeafRequest,
+} from './leaf.ts'
+import { keyIdentifier, refused } from './profile.ts'
+
+export type { LeafRequest } from './leaf.ts'
 
 /** A signing certificate with its key, prepared for fast signing. */
 export interface Issuer {
   readonly certificate: Buffer
   readonly key: KeyPair
-  readonly keyType: KeyType
+  readonly keyType: AnyKeyType
   /** ms since the epoch */
   readonly notBefore: number
   readonly notAfter: number
   /** Hex of the subject key identifier: the authority's id, as SPIRE names it. */
   readonly authorityId: string
+  /** How many CAs may follow it; undefined: any number. */
+  readonly pathLen?: number
+  /** That of its URI SAN, where it has one that is a SPIFFE ID. */
+  readonly trustDomain?: TrustDomain
+  readonly parts: IssuerParts
+  readonly digest: 'sha256' | 'sha384'
+  /** From the certificate, so that a key that does not fit it can sign nothing that passes the self-check. */
+  readonly publicKey: KeyObject
 }
+
+const NULL = Buffer.from([0x05, 0x00])
+const RSA_SHA256 = sequence(objectIdentifier('1.2.840.113549.1.1.11'), NULL)
+/** The digest as strong as the key (RFC 5480 4, RFC 4055 5). */
+const SIGNATURES = {
+  'ec-p256': { digest: 'sha256', algorithm: sequence(objectIdentifier('1.2.840.10045.4.3.2')) },
+  'ec-p384': { digest: 'sha384', algorithm: sequence(objectIdentifier('1.2.840.10045.4.3.3')) },
+  'rsa-2048': { digest: 'sha256', algorithm: RSA_SHA256 },
+  'rsa-3072': { digest: 'sha256', algorithm: RSA_SHA256 },
+  'rsa-4096': { digest: 'sha256', algorithm: RSA_SHA256 },
+} as const satisfies Record<AnyKeyType, unknown>
 
 /** @throws SpindleError `certificate_invalid` when key and certificate do not fit or the certificate may not sign. */
-export function createIssuer(_certificateDer: Uint8Array, _key: KeyPair, _place: string): Issuer {
-  throw new SpindleError('internal', 'unwritten')
+export function createIssuer(certificateDer: Uint8Array, key: KeyPair, place: string): Issuer {
+  const certificate = parseCertificate(certificateDer, place)
+  const faults = signingCertificateFaults(certificate, 'external')
+  if (faults.length > 0) throw invalid(place, `may not sign: ${faults.join('; ')}`)
+  if (!certificate.x509.checkPrivateKey(key.privateKey)) {
+    throw invalid(place, 'the private key does not fit the certificate')
+  }
+  const authorityId = authorityIdOf(certificate)
+  const { digest, algorithm } = SIGNATURES[key.type]
+  const trustDomain = spiffeTrustDomain(certificate)
+  const pathLen = certificate.basicConstraints?.pathLen
+  return {
+    certificate: certificate.der,
+    key,
+    keyType: key.type,
+    notBefore: certificate.notBefore,
+    notAfter: certificate.notAfter,
+    authorityId,
+    ...(pathLen === undefined ? {} : { pathLen }),
+    ...(trustDomain === undefined ? {} : { trustDomain }),
+    parts: {
+      name: certificate.subjectName,
+      algorithm,
+      authorityKeyId: authorityKeyIdExtension(Buffer.from(authorityId, 'hex')),
+    },
+    digest,
+    publicKey: certificate.x509.publicKey,
+  }
 }
 
-export interface LeafRequest {
-  readonly spiffeId: SpiffeId
-  readonly dnsNames: readonly string[]
-  readonly spki: Uint8Array
-  /** ms since the epoch, cut to whole seconds */
-  readonly notBefore: number
-  readonly notAfter: number
-  /** Positive, at most 20 bytes in DER. */
-  readonly serial: Uint8Array
+/** Hex of the subject key identifier, computed where the certificate has none. */
+export function authorityIdOf(certificate: ParsedCertificate): string {
+  return certificate.subjectKeyId || keyIdentifier(certificate.spki).toString('hex')
 }
 
-/** Issues an X.509-SVID leaf (rules XL-1 … XL-13) and verifies its own signature. Resolves to DER. @throws SpindleError */
-export async function issueLeaf(_issuer: Issuer, _request: LeafRequest): Promise<Buffer> {
-  throw new SpindleError('internal', 'unwritten')
+/** The names in others' CA certificates need not be SPIFFE IDs, nor well-formed ones. */
+function spiffeTrustDomain(certificate: ParsedCertificate): TrustDomain | undefined {
+  const [uri = ''] = certificate.uriSans
+  try {
+    return trustDomainOf(parseSpiffeId(uri))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Issues an X.509-SVID leaf (rules XL-1 … XL-13) and verifies its own signature. Resolves to DER.
+ * @throws SpindleError `request_invalid` or `spiffe_id_invalid` for what may not be issued
+ */
+export async function issueLeaf(issuer: Issuer, request: LeafRequest): Promise<Buffer> {
+  const tbs = encodeTbs(issuer.parts, request)
+  const trustDomain = trustDomainOf(request.spiffeId)
+  if (issuer.trustDomain !== undefined && issuer.trustDomain !== trustDomain) {
+    throw refused(
+      `${request.spiffeId} is not of the authority's trust domain ${issuer.trustDomain}`,
+    )
+  }
+  if (Math.floor(request.notAfter / 1000) * 1000 > issuer.notAfter) {
+    throw refused(`${request.spiffeId}: the certificate would outlive its issuer`)
+  }
+  const signature = await signatureOf(issuer, tbs)
+  if (!verify(issuer.digest, tbs, issuer.publicKey, signature)) {
+    throw new SpindleError('internal', 'a signature just made does not verify; nothing was issued')
+  }
+  return encodeCertificate(tbs, issuer.parts.algorithm, signature)
+}
+
+/** A P-256 signature takes less time than handing it to the thread pool; all others would hold up everyone else. */
+function signatureOf(issuer: Issuer, tbs: Buffer): Promise<Buffer> | Buffer {
+  const { digest, key } = issuer
+  if (key.type === 'ec-p256') return sign(digest, tbs, key.privateKey)
+  return new Promise((resolve, reject) => {
+    sign(digest, tbs, key.privateKey, (error, signature) => {
+      if (error === null) resolve(signature)
+      else reject(error)
+    })
+  })
 }
 
 export interface CaRequest {
@@ -43,15 +140,29 @@ export interface CaRequest {
   /** CN of the subject; O is `SPIFFE`, C is `US`, as SPIRE's. A serialNumber attribute keeps subjects of rotations apart. */
   readonly commonName?: string
 }
-/** Makes a self-signed CA certificate for `key` (rules XC-*). Resolves to DER. */
-export async function createRootCertificate(_key: KeyPair, _request: CaRequest): Promise<Buffer> {
-  throw new SpindleError('internal', 'unwritten')
+
+/** Makes a self-signed CA certificate for `key` (rules XC-*). Resolves to DER. @throws SpindleError `request_invalid` */
+export async function createRootCertificate(key: KeyPair, request: CaRequest): Promise<Buffer> {
+  const { writeCaCertificate } = await generalLibrary()
+  return writeCaCertificate(key, request)
 }
-/** Makes an intermediate CA certificate for `key`, signed by `issuer`, pathLen one less than the issuer's or absent. */
+
+/**
+ * Makes an intermediate CA certificate for `key`, signed by `issuer`, pathLen one less than the issuer's or absent. It
+ * ends with the issuer at the latest. Resolves to DER. @throws SpindleError `request_invalid`
+ */
 export async function createIntermediateCertificate(
-  _issuer: Issuer,
-  _key: KeyPair,
-  _request: CaRequest,
+  issuer: Issuer,
+  key: KeyPair,
+  request: CaRequest,
 ): Promise<Buffer> {
-  throw new SpindleError('internal', 'unwritten')
+  const { writeCaCertificate } = await generalLibrary()
+  return writeCaCertificate(key, request, issuer)
+}
+
+/** Loaded with the first CA certificate that is made: an agent that only issues leaves is spared its 20 MB. */
+const generalLibrary = (): Promise<typeof import('./ca.ts')> => import('./ca.ts')
+
+function invalid(place: string, fault: string): SpindleError {
+  return new SpindleError('certificate_invalid', `${place}: ${fault}`)
 }
