@@ -1,13 +1,7 @@
-/** What the kernel says of the process that called connect(2) (SO_PEERCRED, SO_PEERPIDFD). */
-export interface Peer {
-  readonly pid: number
-  readonly uid: number
-  readonly gid: number
-  /** undefined only where `attestation.pidfd: preferred` had to fall back. */
-  readonly pidfd?: number
-  /** Clock ticks since boot (field 22 of /proc/PID/stat): with the pid it names one process. */
-  readonly startTime: string
-}
+import type { PeerCredentials } from '../../os/peer-credentials.ts'
+
+/** The process that called connect(2), as the kernel recorded it then. */
+export type Peer = PeerCredentials
 
 /** One accepted connection: the owner of its peer's descriptor. */
 export interface Connection {

@@ -1,0 +1,174 @@
+/**
+ * Accepts connections and knows each one's peer before a byte of it is read. The acceptor owns every peer's pidfd: it is
+ * closed when the socket closes and at no other time.
+ */
+import type { Socket } from 'node:net'
+import type { UnixListener } from '../../os/listen.ts'
+import type { PeerFault, PeerHandle, PeerReader } from '../../os/peer-credentials.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { Connection, Peer } from './connection.ts'
+
+/** Why a connection was refused. A closed set: it labels a metric. */
+export type RefusalReason = PeerFault | 'uid_limit' | 'closing'
+
+export interface Refusal {
+  readonly reason: RefusalReason
+  /** For the log. */
+  readonly detail: string
+}
+
+export interface AcceptorOptions {
+  readonly listener: Pick<UnixListener, 'accept'>
+  readonly peers: PeerReader
+  readonly clock: Clock
+  readonly limits: { readonly connectionsPerUid: number }
+  /** Takes the socket over; its `remoteAddress` reads the connection's id. */
+  readonly onConnection: (connection: Connection, socket: Socket) => void
+  readonly refused: (refusal: Refusal) => void
+  /** `reason` is undefined when the peer closed. */
+  readonly closed: (connection: Connection, reason: string | undefined) => void
+  /** A peer held on to by less than the kernel's own pidfd (`attestation.pidfd: preferred`). */
+  readonly weaklyHeld: (connection: Connection, handle: PeerHandle) => void
+}
+
+export interface Acceptor {
+  readonly connections: ReadonlyMap<string, Connection>
+  /** Accepts no more; what is open stays open. */
+  stop(): void
+  /** Also destroys what is open. */
+  close(): void
+}
+
+/** ms. A dead peer's socket stays open while another process holds a copy of it: nothing tells, so this looks. */
+const SWEEP_MS = 1_000
+
+/** Half of the process's descriptors for one uid; a connection takes two, the socket and the pidfd. */
+export function defaultConnectionsPerUid(openFilesLimit: number): number {
+  return Math.max(1, Math.floor(openFilesLimit / 2 / 2))
+}
+
+export function createAcceptor(options: AcceptorOptions): Acceptor {
+  const { listener, peers, clock } = options
+  const connections = new Map<string, AcceptedConnection>()
+  const byUid = new Map<number, number>()
+  let sequence = 0
+  let stopped = false
+
+  const accept = (socket: Socket): void => {
+    // A reset connection must not end the agent; HTTP/2 has its own listener for what it needs to know.
+    socket.on('error', () => undefined)
+    const refuse = (reason: RefusalReason, detail: string): void => {
+      socket.destroy()
+      options.refused({ reason, detail })
+    }
+    if (stopped) return refuse('closing', 'the agent is shutting down')
+    const reading = peers.read(socket)
+    if ('fault' in reading) return refuse(reading.fault, reading.detail)
+    const { peer, handle } = reading
+    const open = byUid.get(peer.uid) ?? 0
+    if (open >= options.limits.connectionsPerUid) {
+      peers.release(peer)
+      return refuse('uid_limit', `uid ${peer.uid} has ${open} connections already`)
+    }
+    sequence += 1
+    const connection = new AcceptedConnection(`uds:${sequence}`, socket, {
+      peer,
+      peers,
+      since: clock.now(),
+    })
+    connections.set(connection.id, connection)
+    byUid.set(peer.uid, open + 1)
+    connection.onClose(() => {
+      connections.delete(connection.id)
+      const left = (byUid.get(peer.uid) ?? 1) - 1
+      if (left > 0) byUid.set(peer.uid, left)
+      else byUid.delete(peer.uid)
+      options.closed(connection, connection.reason)
+    })
+    Object.defineProperty(socket, 'remoteAddress', { value: connection.id })
+    if (handle !== 'peer-pidfd') options.weaklyHeld(connection, handle)
+    options.onConnection(connection, socket)
+  }
+
+  const sweep = (): void => {
+    const ended = new Set(peers.ended(Array.from(connections.values(), ({ peer }) => peer)))
+    for (const connection of connections.values()) {
+      if (ended.has(connection.peer)) connection.destroy('the calling process has ended')
+    }
+  }
+  let timer: Timer
+  const scheduleSweep = (): void => {
+    timer = clock.after(SWEEP_MS, () => {
+      if (connections.size > 0) sweep()
+      scheduleSweep()
+    })
+  }
+
+  listener.accept(accept)
+  scheduleSweep()
+  return {
+    connections,
+    stop() {
+      stopped = true
+    },
+    close() {
+      stopped = true
+      timer.cancel()
+      for (const connection of connections.values())
+        connection.destroy('the agent is shutting down')
+    },
+  }
+}
+
+interface Acceptance {
+  readonly peer: Peer
+  readonly peers: PeerReader
+  readonly since: number
+}
+
+class AcceptedConnection implements Connection {
+  readonly id: string
+  readonly peer: Peer
+  readonly since: number
+  /** Why this side ended it. */
+  reason: string | undefined
+  readonly #socket: Socket
+  readonly #peers: PeerReader
+  readonly #closeListeners: (() => void)[] = []
+  #closed = false
+
+  constructor(id: string, socket: Socket, { peer, peers, since }: Acceptance) {
+    this.id = id
+    this.peer = peer
+    this.since = since
+    this.#socket = socket
+    this.#peers = peers
+    socket.once('close', () => this.#close())
+  }
+
+  get closed(): boolean {
+    return this.#closed || this.#socket.destroyed
+  }
+
+  alive(): boolean {
+    // The number of a closed pidfd may already be another descriptor's.
+    return !this.#closed && this.#peers.alive(this.peer)
+  }
+
+  onClose(run: () => void): void {
+    if (this.#closed) run()
+    else this.#closeListeners.push(run)
+  }
+
+  destroy(reason: string): void {
+    this.reason ??= reason
+    this.#socket.destroy()
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#peers.release(this.peer)
+    for (const run of this.#closeListeners) run()
+  }
+}

@@ -1,0 +1,256 @@
+/** The unix attestor: SPIRE's selectors of a local process, each believed only if the process that connected has it. */
+import { createAccounts } from '../../os/accounts.ts'
+import type { Accounts } from '../../os/accounts.ts'
+import { findHostRoot, whyNotOnHost } from '../../os/host-root.ts'
+import { executableIdentity, readStatus, withProcess } from '../../os/process.ts'
+import type { OpenExecutable, ProcessReading } from '../../os/process.ts'
+import type { Selector, SelectorKind } from '../../registration/selector.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SpindleError, codeOf, messageOf } from '../../runtime/errors.ts'
+import type { Connection } from '../accept/connection.ts'
+import type { Attestation, Attestor } from './attestor.ts'
+import { createDigests } from './digests.ts'
+import type { Digests } from './digests.ts'
+
+export interface UnixAttestorConfig {
+  /** Whether `unix:path` is given. */
+  readonly path: boolean
+  /** Whether `unix:sha256` is given. */
+  readonly sha256: boolean
+  /** bytes; a larger executable has no `unix:sha256`. */
+  readonly sha256MaxBytes: number
+}
+
+export interface UnixAttestorOptions {
+  readonly clock: Clock
+  readonly config: UnixAttestorConfig
+  readonly procRoot?: string
+  /** Prefix of the host's files; found by itself if not said. */
+  readonly hostRoot?: string
+  readonly digests?: Digests
+}
+
+/** A process may exec while it is read (a wrapper script does); it is read again before the caller has to wait. */
+const READINGS = 3
+
+export function createUnixAttestor(options: UnixAttestorOptions): Attestor {
+  const procRoot = options.procRoot ?? '/proc'
+  const hostRoot = options.hostRoot ?? findHostRoot(procRoot)
+  const context: Context = {
+    config: options.config,
+    hostRoot,
+    accounts: createAccounts(hostRoot),
+    digests: options.digests ?? createDigests({ clock: options.clock }),
+  }
+  const attestOnce = (
+    connection: Connection,
+    wanted: ReadonlySet<SelectorKind>,
+  ): Promise<Attestation> => {
+    const { pid } = connection.peer
+    return withProcess(pid, procRoot, async (reading) => {
+      expectSameProcess(connection, reading)
+      const findings = new Findings()
+      findIds(findings, reading, context.accounts)
+      await findExecutable(findings, { connection, reading, wanted }, context)
+      // Hashing took its time: the process may have ended, or run another program by now.
+      if (!unchangedSince(connection, procRoot, reading)) {
+        throw new SpindleError('not_ready', `process ${pid} changed while it was attested`)
+      }
+      return findings.attestation(reading, { pid, at: options.clock.now() })
+    })
+  }
+  return {
+    async attest(connection, wanted) {
+      for (let reading = 1; ; reading++) {
+        try {
+          return await attestOnce(connection, wanted)
+        } catch (thrown) {
+          // Whatever failed to be read, a peer that has ended is the reason.
+          if (!connection.alive()) throw gone(connection, 'has ended')
+          if (codeOf(thrown) !== 'not_ready' || reading === READINGS) throw thrown
+        }
+      }
+    },
+    unchanged: (connection, before) =>
+      unchangedSince(connection, procRoot, {
+        euid: before.process.uid,
+        egid: before.process.gid,
+        identity: before.process.exeIdentity,
+      }),
+  }
+}
+
+interface Context {
+  readonly config: UnixAttestorConfig
+  readonly hostRoot: string
+  readonly accounts: Accounts
+  readonly digests: Digests
+}
+
+/** Collects what is found about one process. */
+class Findings {
+  readonly #selectors = new Set<Selector>()
+  readonly #unknownKinds = new Set<SelectorKind>()
+  readonly #notes: string[] = []
+
+  give(kind: UnixKind, value: string | number): void {
+    this.#selectors.add(`unix:${kind}:${value}` as Selector)
+  }
+
+  note(text: string): void {
+    this.#notes.push(text)
+  }
+
+  unknown(kinds: readonly UnixKind[], why: string): void {
+    for (const kind of kinds) this.#unknownKinds.add(`unix:${kind}`)
+    this.note(`${kinds.map((kind) => `unix:${kind}`).join(', ')} not known now: ${why}`)
+  }
+
+  attestation(
+    reading: ProcessReading,
+    of: { readonly pid: number; readonly at: number },
+  ): Attestation {
+    const { executable, euid: uid, egid: gid } = reading
+    const program =
+      typeof executable === 'string'
+        ? {}
+        : {
+            ...(executable.path === undefined ? {} : { exe: executable.path }),
+            exeIdentity: executable.identity,
+          }
+    return {
+      selectors: this.#selectors,
+      unknownKinds: this.#unknownKinds,
+      notes: this.#notes,
+      process: { pid: of.pid, uid, gid, ...program },
+      at: of.at,
+    }
+  }
+}
+
+type UnixKind =
+  'uid' | 'user' | 'gid' | 'group' | 'supplementary_gid' | 'supplementary_group' | 'path' | 'sha256'
+
+function expectSameProcess(connection: Connection, reading: ProcessReading): void {
+  const { peer } = connection
+  // In this order: only while its pidfd is alive does the pid, and so the reading, belong to the peer.
+  if (!connection.alive()) throw gone(connection, 'has ended')
+  if (reading.startTime !== peer.startTime) throw gone(connection, 'is another one by now')
+  // A set-uid program executed after connect(2) must not lend its uid to who began the connection, nor the reverse.
+  if (reading.euid !== peer.uid) {
+    throw gone(connection, `became uid ${reading.euid}; uid ${peer.uid} connected`)
+  }
+}
+
+function findIds(findings: Findings, reading: ProcessReading, accounts: Accounts): void {
+  const { euid, egid, groups } = reading
+  findings.give('uid', euid)
+  findings.give('gid', egid)
+  for (const gid of groups) findings.give('supplementary_gid', gid)
+  try {
+    const user = accounts.userName(euid)
+    if (user === undefined) findings.note(`unix:user: uid ${euid} has no name in /etc/passwd`)
+    else findings.give('user', user)
+  } catch (thrown) {
+    findings.unknown(['user'], messageOf(thrown))
+  }
+  try {
+    const group = accounts.groupName(egid)
+    if (group === undefined) findings.note(`unix:group: gid ${egid} has no name in /etc/group`)
+    else findings.give('group', group)
+    for (const gid of groups) {
+      const name = accounts.groupName(gid)
+      if (name !== undefined) findings.give('supplementary_group', name)
+    }
+  } catch (thrown) {
+    findings.unknown(['group', 'supplementary_group'], messageOf(thrown))
+  }
+}
+
+interface Subject {
+  readonly connection: Connection
+  readonly reading: ProcessReading
+  readonly wanted: ReadonlySet<SelectorKind>
+}
+
+async function findExecutable(
+  findings: Findings,
+  { connection, reading, wanted }: Subject,
+  { config, hostRoot, digests }: Context,
+): Promise<void> {
+  const { executable } = reading
+  const wantsHash = wanted.has('unix:sha256')
+  if (!config.path && wanted.has('unix:path')) {
+    findings.note('unix:path is switched off (attestors.unix.path)')
+  }
+  if (!config.sha256 && wantsHash) {
+    findings.note('unix:sha256 is switched off (attestors.unix.sha256)')
+  }
+  if (typeof executable === 'string') {
+    const kinds = [config.path ? 'path' : undefined, config.sha256 ? 'sha256' : undefined] as const
+    const blocked = kinds.filter((kind) => kind !== undefined)
+    if (blocked.length > 0) findings.unknown(blocked, executable)
+    return
+  }
+  if (config.path) findPath(findings, executable, hostRoot)
+  if (!config.sha256 || !wantsHash) return
+  if (executable.size > BigInt(config.sha256MaxBytes)) {
+    findings.note(
+      `unix:sha256: the executable has ${executable.size} bytes, more than the ${config.sha256MaxBytes} that are hashed`,
+    )
+    return
+  }
+  try {
+    const digest = await digests.sha256(executable, connection.peer.uid, () => !connection.closed)
+    if (digest === undefined)
+      findings.unknown(['sha256'], 'the executable changed while it was read')
+    else findings.give('sha256', digest)
+  } catch (thrown) {
+    findings.unknown(['sha256'], messageOf(thrown))
+  }
+}
+
+function findPath(findings: Findings, executable: OpenExecutable, hostRoot: string): void {
+  const { path } = executable
+  if (path === undefined) {
+    findings.note('unix:path: the path of the executable is not UTF-8')
+    return
+  }
+  const why =
+    executable.links === 0n
+      ? `the executable was deleted or replaced after it was started (${path})`
+      : whyNotOnHost(hostRoot, path, executable)
+  if (why === undefined) findings.give('path', path)
+  else findings.note(`unix:path: ${why}`)
+}
+
+interface Before {
+  readonly euid: number
+  readonly egid: number
+  readonly identity: string | undefined
+}
+
+function unchangedSince(
+  connection: Connection,
+  procRoot: string,
+  before: Before | ProcessReading,
+): boolean {
+  const { pid } = connection.peer
+  try {
+    const identity = executableIdentity(pid, procRoot)
+    const { euid, egid } = readStatus(pid, procRoot)
+    const same = euid === before.euid && egid === before.egid && identity === identityIn(before)
+    return same && connection.alive()
+  } catch {
+    return false
+  }
+}
+
+function identityIn(before: Before | ProcessReading): string | undefined {
+  if ('identity' in before) return before.identity
+  return typeof before.executable === 'string' ? undefined : before.executable.identity
+}
+
+function gone(connection: Connection, why: string): SpindleError {
+  return new SpindleError('peer_gone', `process ${connection.peer.pid} ${why}`)
+}

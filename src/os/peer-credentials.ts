@@ -1,0 +1,211 @@
+/**
+ * Who is at the other end of a Unix socket, as the kernel recorded it at connect(2): SO_PEERCRED names pid, uid and gid,
+ * SO_PEERPIDFD (Linux 6.5) is a handle on that very process, which no reuse of its number can move to another.
+ */
+import { closeSync, fstatSync, readFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { constants } from 'node:os'
+import { messageOf } from '../runtime/errors.ts'
+import { errnoName } from './libc.ts'
+import type { Libc } from './libc.ts'
+import { readStartTime } from './process.ts'
+
+/** What the kernel says of the process that called connect(2) (SO_PEERCRED, SO_PEERPIDFD). */
+export interface PeerCredentials {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+  /** undefined only where `attestation.pidfd: preferred` had to fall back to the start time alone. */
+  readonly pidfd?: number
+  /** Clock ticks since boot (field 22 of /proc/PID/stat): with the pid it names one process. */
+  readonly startTime: string
+}
+
+/** How a process is held on to, strongest first; only the first cannot be fooled by a reused pid. */
+export type PeerHandle = 'peer-pidfd' | 'opened-pidfd' | 'start-time'
+
+/** Why the other end of a socket cannot be believed. A closed set: it labels a metric. */
+export type PeerFault =
+  | 'credentials_unreadable'
+  | 'pidfd_unsupported'
+  | 'descriptors_exhausted'
+  | 'pid_not_visible'
+  | 'peer_ended'
+
+export type PeerReading =
+  | { readonly peer: PeerCredentials; readonly handle: PeerHandle }
+  | { readonly fault: PeerFault; readonly detail: string }
+
+export interface PeerReader {
+  /** Reads the peer synchronously; call it before anything else has the socket. The reading owns its pidfd. */
+  read(socket: Socket): PeerReading
+  /** False once the process has ended, zombies included (0.3 us with a pidfd). */
+  alive(peer: PeerCredentials): boolean
+  /** Those of `peers` that have ended, in one system call. */
+  ended<P extends PeerCredentials>(peers: readonly P[]): P[]
+  /** Closes the pidfd. Call it once, when the socket has closed. */
+  release(peer: PeerCredentials): void
+}
+
+export interface PeerReaderOptions {
+  readonly libc: Libc
+  /** `required`: a peer without a kernel-made pidfd is refused. */
+  readonly pidfd: 'required' | 'preferred'
+  readonly procRoot?: string
+}
+
+const SO_PEERCRED = 17
+const SO_PEERPIDFD = 77
+const POLLIN = 1
+const POLLFD_BYTES = 8
+const { ENOPROTOOPT, EINVAL, ESRCH, EMFILE, ENFILE } = constants.errno
+
+export function createPeerReader(options: PeerReaderOptions): PeerReader {
+  const { libc } = options
+  const procRoot = options.procRoot ?? '/proc'
+  const one = Buffer.alloc(POLLFD_BYTES)
+  let many = Buffer.alloc(0)
+
+  const poll = (pidfds: readonly number[], buffer: Buffer): ((index: number) => boolean) => {
+    pidfds.forEach((pidfd, index) => {
+      buffer.writeInt32LE(pidfd, index * POLLFD_BYTES)
+      buffer.writeUInt32LE(POLLIN, index * POLLFD_BYTES + 4) // events, and revents = 0
+    })
+    const ready = libc.poll(buffer, pidfds.length)
+    // A poll that fails proves nobody alive; POLLIN, POLLERR and POLLNVAL all say ended.
+    return (index) => ready < 0 || buffer.readUInt16LE(index * POLLFD_BYTES + 6) !== 0
+  }
+  const aliveByStartTime = (peer: PeerCredentials): boolean => {
+    try {
+      return readStartTime(peer.pid, procRoot) === peer.startTime
+    } catch {
+      return false
+    }
+  }
+  const reader: PeerReader = {
+    alive(peer) {
+      if (peer.pidfd === undefined) return aliveByStartTime(peer)
+      return !poll([peer.pidfd], one)(0)
+    },
+    ended(peers) {
+      const held = peers.filter((peer) => peer.pidfd !== undefined)
+      if (many.length < held.length * POLLFD_BYTES) {
+        many = Buffer.alloc(held.length * POLLFD_BYTES * 2)
+      }
+      const hasEnded = poll(
+        held.map((peer) => peer.pidfd ?? -1),
+        many,
+      )
+      return [
+        ...held.filter((_, index) => hasEnded(index)),
+        ...peers.filter((peer) => peer.pidfd === undefined && !aliveByStartTime(peer)),
+      ]
+    },
+    release(peer) {
+      if (peer.pidfd !== undefined) closeSync(peer.pidfd)
+    },
+    read(socket) {
+      const fd = socketDescriptor(socket)
+      if (fd === undefined) {
+        return {
+          fault: 'credentials_unreadable',
+          detail: 'the accepted socket shows no descriptor of a socket',
+        }
+      }
+      const taken = takePeer(fd, libc, options.pidfd)
+      if ('fault' in taken) return taken
+      const { credentials, pidfd, handle } = taken
+      const refused = (fault: PeerFault, detail: string): PeerReading => {
+        if (pidfd !== undefined) closeSync(pidfd)
+        return { fault, detail }
+      }
+      try {
+        // pid 0 must be tested by itself: fdinfo says `Pid: 0` as well, so the equality below holds for it.
+        if (credentials.pid <= 0 || (pidfd !== undefined && pidOfPidfd(pidfd) === 0)) {
+          return refused(
+            'pid_not_visible',
+            'the caller is outside the agent’s pid namespace (run the agent with hostPID)',
+          )
+        }
+        if (pidfd !== undefined && pidOfPidfd(pidfd) !== credentials.pid) {
+          return refused('peer_ended', `process ${credentials.pid} ended before it was accepted`)
+        }
+        const startTime = readStartTime(credentials.pid, procRoot)
+        const peer = { ...credentials, ...(pidfd === undefined ? {} : { pidfd }), startTime }
+        if (reader.alive(peer)) return { peer, handle }
+        return refused('peer_ended', `process ${peer.pid} ended before it was accepted`)
+      } catch (thrown) {
+        const exhausted = isExhausted((thrown as NodeJS.ErrnoException).errno ?? 0)
+        return refused(exhausted ? 'descriptors_exhausted' : 'peer_ended', messageOf(thrown))
+      }
+    },
+  }
+  return reader
+}
+
+interface TakenPeer {
+  readonly credentials: { readonly pid: number; readonly uid: number; readonly gid: number }
+  readonly pidfd: number | undefined
+  readonly handle: PeerHandle
+}
+
+function takePeer(
+  fd: number,
+  libc: Libc,
+  pidfd: 'required' | 'preferred',
+): TakenPeer | { readonly fault: PeerFault; readonly detail: string } {
+  const ucred = Buffer.alloc(12)
+  const length = libc.getsockopt(fd, SO_PEERCRED, ucred)
+  if (length !== ucred.length) {
+    return { fault: 'credentials_unreadable', detail: `SO_PEERCRED: ${errnoName(-length)}` }
+  }
+  const credentials = {
+    pid: ucred.readInt32LE(0),
+    uid: ucred.readUInt32LE(4),
+    gid: ucred.readUInt32LE(8),
+  }
+  const out = Buffer.alloc(4)
+  const result = libc.getsockopt(fd, SO_PEERPIDFD, out)
+  if (result === out.length) {
+    return { credentials, pidfd: out.readInt32LE(0), handle: 'peer-pidfd' }
+  }
+  // Only ENOPROTOOPT says "this kernel has no such option". Reading the others so would switch the check off in the
+  // very case it is for: a peer that is gone (EINVAL up to Linux 6.15, ESRCH on 6.16).
+  const errno = -result
+  if (errno === ENOPROTOOPT && pidfd === 'preferred' && credentials.pid > 0) {
+    const opened = libc.pidfdOpen(credentials.pid)
+    if (opened >= 0) return { credentials, pidfd: opened, handle: 'opened-pidfd' }
+    if (-opened === ESRCH) return { fault: 'peer_ended', detail: 'pidfd_open: ESRCH' }
+    if (isExhausted(-opened)) return exhausted(-opened)
+    return { credentials, pidfd: undefined, handle: 'start-time' }
+  }
+  if (isExhausted(errno)) return exhausted(errno)
+  const detail = `SO_PEERPIDFD: ${errnoName(errno)}`
+  if (errno === EINVAL || errno === ESRCH) return { fault: 'peer_ended', detail }
+  return { fault: errno === ENOPROTOOPT ? 'pidfd_unsupported' : 'credentials_unreadable', detail }
+}
+
+function isExhausted(errno: number): boolean {
+  return Math.abs(errno) === EMFILE || Math.abs(errno) === ENFILE
+}
+
+function exhausted(errno: number): { readonly fault: PeerFault; readonly detail: string } {
+  return { fault: 'descriptors_exhausted', detail: errnoName(errno) }
+}
+
+/** `socket._handle.fd` is not documented: anything but a socket's number is refused, and `selfTest` proves it at start. */
+function socketDescriptor(socket: Socket): number | undefined {
+  const fd = (socket as unknown as { _handle?: { fd?: unknown } | null })._handle?.fd
+  if (typeof fd !== 'number' || !Number.isInteger(fd) || fd < 0) return undefined
+  try {
+    return fstatSync(fd).isSocket() ? fd : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The process a pidfd stands for: -1 once it is reaped, 0 when it is outside our pid namespace. */
+export function pidOfPidfd(pidfd: number): number {
+  const line = /^Pid:\s*(-?\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${pidfd}`, 'latin1'))
+  return line === null ? -1 : Number(line[1])
+}
