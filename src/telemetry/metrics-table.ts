@@ -1,0 +1,243 @@
+/*
+ * Every metric of the agent, once: code is typed by this table and docs/metrics.md is written from it
+ * (`node .ci/generate-docs.mjs`). Names follow https://prometheus.io/docs/practices/naming/: base units, counters end in _total.
+ */
+
+/** The values a label may take, or, where they are not known beforehand, what they are. */
+type LabelMeaning = readonly string[] | string
+
+interface Meaning {
+  /** Without the prefix `spindle_agent_`. */
+  readonly name: string
+  readonly help: string
+  readonly labels: Readonly<Record<string, LabelMeaning>>
+}
+
+export type MetricMeaning =
+  | ({ readonly type: 'counter' | 'gauge' } & Meaning)
+  | ({ readonly type: 'histogram'; readonly buckets: readonly number[] } & Meaning)
+
+export const PREFIX = 'spindle_agent_'
+
+const VARIANTS = ['sotw', 'delta', 'fetch'] as const
+const STREAM_VARIANTS = ['sotw', 'delta'] as const
+const KINDS = ['svid', 'bundle'] as const
+
+/** From a push that was ready to one that waited for a person: 1 ms to 5 min. */
+const WAIT_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300,
+] as const
+/** Work inside the process: 50 us to 2.5 s. */
+const WORK_BUCKETS = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5,
+] as const
+
+export const METRICS = {
+  sdsStreams: {
+    type: 'gauge',
+    name: 'sds_streams',
+    help: 'Open SDS streams.',
+    labels: { variant: STREAM_VARIANTS },
+  },
+  sidecars: {
+    type: 'gauge',
+    name: 'sidecars',
+    help: 'Envoys with at least one open stream.',
+    labels: {},
+  },
+  secretsHeld: {
+    type: 'gauge',
+    name: 'secrets_held',
+    help: 'Secrets that sidecars hold, each counted for each stream that has it.',
+    labels: { kind: KINDS },
+  },
+  sdsPushes: {
+    type: 'counter',
+    name: 'sds_pushes_total',
+    help: 'Secrets sent to callers.',
+    labels: { variant: VARIANTS, kind: KINDS },
+  },
+  sdsAcks: {
+    type: 'counter',
+    name: 'sds_acks_total',
+    help: 'Answers that callers acknowledged.',
+    labels: { variant: STREAM_VARIANTS },
+  },
+  sdsNacks: {
+    type: 'counter',
+    name: 'sds_nacks_total',
+    help: 'Answers that callers rejected; their content is quarantined for that caller.',
+    labels: { class: 'class of the rejection, never its text' },
+  },
+  sdsUnanswered: {
+    type: 'counter',
+    name: 'sds_unanswered_total',
+    help: 'Answers that were neither acknowledged nor rejected within sds.ackDeadline.',
+    labels: {},
+  },
+  sdsAcksOfRejected: {
+    type: 'counter',
+    name: 'sds_acks_of_rejected_total',
+    help: 'Acknowledgements of content the same caller rejected before; they are not believed.',
+    labels: {},
+  },
+  sdsTimeToFirstSecret: {
+    type: 'histogram',
+    name: 'sds_time_to_first_secret_seconds',
+    help: 'Time from a stream being opened to its first secret being sent, waiting for an entry included.',
+    labels: {},
+    buckets: WAIT_BUCKETS,
+  },
+  sdsPushToAck: {
+    type: 'histogram',
+    name: 'sds_push_to_ack_seconds',
+    help: 'Time from an answer being sent to its acknowledgement.',
+    labels: {},
+    buckets: WAIT_BUCKETS,
+  },
+  sdsRequestsRefused: {
+    type: 'counter',
+    name: 'sds_requests_refused_total',
+    help: 'Requests that ended their stream or call with an error.',
+    labels: { reason: 'why the request was refused' },
+  },
+  rotations: {
+    type: 'counter',
+    name: 'rotations_total',
+    help: 'Renewals of X.509-SVIDs.',
+    labels: { result: ['ok', 'failed'] },
+  },
+  rotationLag: {
+    type: 'histogram',
+    name: 'rotation_lag_seconds',
+    help: 'Time from the renewal instant of an X.509-SVID to its successor being served.',
+    labels: {},
+    buckets: WAIT_BUCKETS,
+  },
+  secretSecondsLeft: {
+    type: 'gauge',
+    name: 'secret_seconds_left',
+    help: 'Seconds until the X.509-SVID that is served expires, at the time of the scrape.',
+    labels: {
+      spiffe_id: 'the SPIFFE ID; beyond 1,000 of them `others`, with the least of the rest',
+    },
+  },
+  attestation: {
+    type: 'histogram',
+    name: 'attestation_seconds',
+    help: 'Time to look a caller up.',
+    labels: {},
+    buckets: WORK_BUCKETS,
+  },
+  attestationRefusals: {
+    type: 'counter',
+    name: 'attestation_refusals_total',
+    help: 'Callers that could not be attested.',
+    labels: { reason: 'why' },
+  },
+  connections: {
+    type: 'gauge',
+    name: 'connections',
+    help: 'Open connections to the agent socket.',
+    labels: {},
+  },
+  connectionsRefused: {
+    type: 'counter',
+    name: 'connections_refused_total',
+    help: 'Connections that were closed before they were served.',
+    labels: { reason: 'why' },
+  },
+  authoritySlots: {
+    type: 'gauge',
+    name: 'authority_slots',
+    help: 'CA certificates of the own authority.',
+    labels: { status: ['prepared', 'active', 'old'] },
+  },
+  authorityActiveSecondsLeft: {
+    type: 'gauge',
+    name: 'authority_active_seconds_left',
+    help: 'Seconds until the CA certificate that signs expires, at the time of the scrape.',
+    labels: {},
+  },
+  authorityFault: {
+    type: 'gauge',
+    name: 'authority_fault',
+    help: '1 while the authority cannot sign or rotate, else 0.',
+    labels: {},
+  },
+  bundleCertificates: {
+    type: 'gauge',
+    name: 'bundle_certificates',
+    help: 'X.509 authorities in a bundle.',
+    labels: { trust_domain: 'own or configured trust domain' },
+  },
+  bundleSecondsLeft: {
+    type: 'gauge',
+    name: 'bundle_seconds_left',
+    help: 'Seconds until the last X.509 authority of a bundle expires, at the time of the scrape.',
+    labels: { trust_domain: 'own or configured trust domain' },
+  },
+  issue: {
+    type: 'histogram',
+    name: 'issue_seconds',
+    help: 'Time to issue an X.509-SVID, its key included.',
+    labels: {},
+    buckets: WORK_BUCKETS,
+  },
+  issueFailures: {
+    type: 'counter',
+    name: 'issue_failures_total',
+    help: 'X.509-SVIDs that could not be issued; each is tried again.',
+    labels: {},
+  },
+  entries: {
+    type: 'gauge',
+    name: 'entries',
+    help: 'Entries in force.',
+    labels: {},
+  },
+  identities: {
+    type: 'gauge',
+    name: 'identities',
+    help: 'Entries that hold a current X.509-SVID.',
+    labels: {},
+  },
+  reloads: {
+    type: 'counter',
+    name: 'reloads_total',
+    help: 'Readings of watched files after a change or SIGHUP.',
+    labels: { source: 'such as `entries` or `bundle partner.test`', result: ['ok', 'failed'] },
+  },
+  reloadOk: {
+    type: 'gauge',
+    name: 'reload_ok',
+    help: '1 while the file as it stands is in use, 0 while the last good one still is.',
+    labels: { source: 'such as `entries` or `bundle partner.test`' },
+  },
+  clockJumps: {
+    type: 'counter',
+    name: 'clock_jumps_total',
+    help: 'Jumps of the wall clock against the monotonic one.',
+    labels: { direction: ['forward', 'backward'] },
+  },
+  buildInfo: {
+    type: 'gauge',
+    name: 'build_info',
+    help: 'Always 1; says which version runs.',
+    labels: { version: 'version of Spindle' },
+  },
+  peerCredentialsPidfd: {
+    type: 'gauge',
+    name: 'peer_credentials_pidfd',
+    help: '1 where callers are known by SO_PEERPIDFD, 0 where attestation.pidfd: preferred had to fall back.',
+    labels: {},
+  },
+  ready: {
+    type: 'gauge',
+    name: 'ready',
+    help: 'Result of the last readiness check: 1 ready, 0 not.',
+    labels: {},
+  },
+} as const satisfies Readonly<Record<string, MetricMeaning>>
+
+export type MetricName = keyof typeof METRICS

@@ -1,0 +1,110 @@
+import { Counter, Gauge, Histogram } from 'prom-client'
+import type { Registry } from 'prom-client'
+import type { Clock } from '../runtime/clock.ts'
+import { createExpiryGauge } from './expiry-gauge.ts'
+import type { ExpiryGauge } from './expiry-gauge.ts'
+import { METRICS, PREFIX } from './metrics-table.ts'
+import type { MetricMeaning, MetricName } from './metrics-table.ts'
+
+type Table = typeof METRICS
+type LabelsOf<N extends MetricName> = {
+  readonly [L in keyof Table[N]['labels']]: Table[N]['labels'][L] extends readonly (infer V)[]
+    ? V
+    : string
+}
+/** A metric without labels takes none; one with labels takes all of them. */
+type Args<L, V extends unknown[]> = keyof L extends never ? V : [labels: L, ...V]
+
+export interface CounterOf<L> {
+  inc(...args: Args<L, [by?: number]>): void
+}
+export interface GaugeOf<L> {
+  set(...args: Args<L, [value: number]>): void
+  inc(...args: Args<L, [by?: number]>): void
+  dec(...args: Args<L, [by?: number]>): void
+  /** Takes one label series away; without it the last value would stay for ever. */
+  remove(...args: Args<L, []>): void
+}
+export interface HistogramOf<L> {
+  /** Seconds. */
+  observe(...args: Args<L, [seconds: number]>): void
+}
+
+/** Gauges that are set to an instant and count down to it at each scrape. */
+type Expiring = 'secretSecondsLeft' | 'authorityActiveSecondsLeft' | 'bundleSecondsLeft'
+
+export type Metrics = {
+  readonly [N in Exclude<MetricName, Expiring>]: Table[N]['type'] extends 'counter'
+    ? CounterOf<LabelsOf<N>>
+    : Table[N]['type'] extends 'gauge'
+      ? GaugeOf<LabelsOf<N>>
+      : HistogramOf<LabelsOf<N>>
+} & { readonly [N in Expiring]: ExpiryGauge }
+
+const MOST_SPIFFE_IDS = 1000
+
+/** Creates every metric of the table on `registry`; no registry of the process is touched. */
+export function createMetrics(options: {
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly version: string
+}): Metrics {
+  const { registry, clock } = options
+  const expiring = (name: Expiring, label?: string): ExpiryGauge =>
+    createExpiryGauge({
+      config: configOf(METRICS[name], registry),
+      clock,
+      maxSeries: MOST_SPIFFE_IDS,
+      ...(label !== undefined && { label }),
+    })
+  const own: Record<Expiring, ExpiryGauge> = {
+    secretSecondsLeft: expiring('secretSecondsLeft', 'spiffe_id'),
+    authorityActiveSecondsLeft: expiring('authorityActiveSecondsLeft'),
+    bundleSecondsLeft: expiring('bundleSecondsLeft', 'trust_domain'),
+  }
+  const plain = Object.entries(METRICS)
+    .filter(([name]) => !Object.hasOwn(own, name))
+    .map(([name, meaning]) => [name, createMetric(meaning, registry)])
+  const metrics = { ...Object.fromEntries(plain), ...own } as Metrics
+  metrics.buildInfo.set({ version: options.version }, 1)
+  return metrics
+}
+
+function configOf(meaning: MetricMeaning, registry: Registry) {
+  return {
+    name: `${PREFIX}${meaning.name}`,
+    help: meaning.help,
+    labelNames: Object.keys(meaning.labels),
+    registers: [registry],
+  }
+}
+
+function createMetric(meaning: MetricMeaning, registry: Registry): Counter | Gauge | Histogram {
+  const config = configOf(meaning, registry)
+  switch (meaning.type) {
+    case 'counter': {
+      const counter = new Counter(config)
+      // A series that begins with its first event hides that event from rate().
+      for (const labels of closedCombinations(meaning)) counter.inc(labels, 0)
+      return counter
+    }
+    case 'gauge': {
+      const gauge = new Gauge(config)
+      for (const labels of closedCombinations(meaning)) gauge.set(labels, 0)
+      return gauge
+    }
+    case 'histogram':
+      return new Histogram({ ...config, buckets: [...meaning.buckets] })
+  }
+}
+
+/** Every combination of label values where all of them are known beforehand; none where one is open. */
+function closedCombinations(meaning: MetricMeaning): readonly Record<string, string>[] {
+  return Object.entries(meaning.labels).reduce<Record<string, string>[]>(
+    (all, [label, values]) =>
+      typeof values === 'string'
+        ? []
+        : all.flatMap((labels) => values.map((value) => ({ ...labels, [label]: value }))),
+    [{}],
+  )
+}
