@@ -1,1 +1,14 @@
-console.log("spindle")
+#!/usr/bin/env -S node --max-semi-space-size=1 --disable-sigusr1
+// argv, environment and signals to the command line; the only place that ends the process.
+import { run } from './cli/program.ts'
+
+const exitCode = await run(process.argv.slice(2), {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  env: process.env,
+  onSignal(signal, listen) {
+    process.on(signal, listen)
+    return () => void process.off(signal, listen)
+  },
+})
+process.exit(exitCode)

@@ -29,6 +29,10 @@ export interface Sds {
   /** Connections that have asked for a secret, by the caller. */
   readonly sidecars: ReadonlyMap<Caller, Sidecar>
   readonly streams: ReadonlySet<SdsStream>
+  /** Streams that have something to be told and were not yet. */
+  readonly pushesWaiting: number
+  /** `listen` is called after each answer of a client. */
+  onAnswer(listen: () => void): () => void
   addTo(server: Server): void
   sidecarOf(caller: Caller): Sidecar
   /** Ends every stream with UNAVAILABLE: Envoy comes back at once. */
@@ -45,11 +49,9 @@ export function createSds(options: SdsOptions): Sds {
   const sidecars = new Map<Caller, Sidecar>()
   const streams = new Set<SdsStream>()
   const pushes = createSlices<SdsStream>(STREAMS_A_TURN, (stream) => stream.push())
-  const streamOptions: StreamOptions = {
-    ...options,
-    pushes,
-    observer: tracking(options.observer, streams),
-  }
+  const answerListeners = new Set<() => void>()
+  const observer = tracking(options.observer, streams, answerListeners)
+  const streamOptions: StreamOptions = { ...options, pushes, observer }
 
   const sidecarOf = (caller: Caller): Sidecar => {
     let sidecar = sidecars.get(caller)
@@ -92,6 +94,13 @@ export function createSds(options: SdsOptions): Sds {
     sidecars,
     streams,
     sidecarOf,
+    get pushesWaiting() {
+      return pushes.waiting
+    },
+    onAnswer(listen) {
+      answerListeners.add(listen)
+      return () => void answerListeners.delete(listen)
+    },
     addTo(server) {
       server.addService(serviceDefinition(SecretDiscoveryService), {
         StreamSecrets: (call: SdsCall<DiscoveryRequest>) =>
@@ -120,7 +129,21 @@ export function createSds(options: SdsOptions): Sds {
   }
 }
 
-function tracking(observer: StreamObserver, streams: Set<SdsStream>): StreamObserver {
+function tracking(
+  observer: StreamObserver,
+  streams: Set<SdsStream>,
+  answerListeners: ReadonlySet<() => void>,
+): StreamObserver {
+  let telling = false
+  // Once a turn, after the streams have taken the answers in.
+  const tell = (): void => {
+    if (telling || answerListeners.size === 0) return
+    telling = true
+    setImmediate(() => {
+      telling = false
+      for (const listen of answerListeners) listen()
+    })
+  }
   return {
     ...observer,
     opened(stream) {
@@ -130,6 +153,10 @@ function tracking(observer: StreamObserver, streams: Set<SdsStream>): StreamObse
     closed(stream) {
       streams.delete(stream)
       observer.closed(stream)
+    },
+    noted(stream, note, answerMs) {
+      observer.noted(stream, note, answerMs)
+      tell()
     },
   }
 }

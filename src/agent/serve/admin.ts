@@ -1,0 +1,123 @@
+/** `spindle.admin.v1` on the admin socket: what an operator sees and asks of one agent. */
+import type { DescMethodUnary, MessageShape } from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
+import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import type { GetStatusResponse } from '#spindle/admin/v1/admin_pb.js'
+import {
+  AdminService,
+  GetAuthorityResponseSchema,
+  ListBundlesResponseSchema,
+  ListSidecarsResponseSchema,
+  ReloadResponseSchema,
+  RenewIdentitiesResponseSchema,
+  RotateAuthorityResponseSchema,
+} from '#spindle/admin/v1/admin_pb.js'
+import type { X509Authority } from '../../authority/authority.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Feed } from '../../runtime/feed.ts'
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
+import { serviceDefinition } from '../../wire/service.ts'
+import { statusOf } from '../../wire/status.ts'
+import type { SourceState } from '../match/source.ts'
+import type { Identities } from '../obtain/identities.ts'
+import { describeAuthority, describeBundle, describeSidecar, describeSource } from './describe.ts'
+import type { ExplainParts } from './explain.ts'
+import { explain } from './explain.ts'
+import { rotateAuthority } from './rotation.ts'
+import type { Sds } from './sds.ts'
+import type { Bundles } from './secrets.ts'
+
+export interface AdminParts {
+  readonly status: () => Promise<GetStatusResponse>
+  readonly sds: Sds
+  readonly identities: Identities
+  readonly authority: X509Authority
+  readonly authorityKind: string
+  readonly bundles: Feed<Bundles>
+  readonly trustDomain: TrustDomain
+  readonly sources: () => readonly SourceState[]
+  readonly reload: () => Promise<void>
+  readonly explaining: () => ExplainParts
+  readonly clock: Clock
+  /** How long a rotation waits for sidecars to take the new bundle. */
+  readonly publishMs: number
+}
+
+export function addAdminService(server: Server, parts: AdminParts): void {
+  const { method } = AdminService
+  let rotating: Promise<unknown> = Promise.resolve()
+  const definition = serviceDefinition(AdminService)
+  const implementation = {
+    [method.getStatus.name]: unary(method.getStatus, () => parts.status()),
+    [method.listSidecars.name]: unary(method.listSidecars, () => listSidecars(parts)),
+    [method.explain.name]: unary(method.explain, ({ pid, name }) =>
+      explain(parts.explaining(), { pid, name }),
+    ),
+    [method.getAuthority.name]: unary(method.getAuthority, () =>
+      create(
+        GetAuthorityResponseSchema,
+        describeAuthority(parts.authorityKind, parts.authority.state.current),
+      ),
+    ),
+    [method.listBundles.name]: unary(method.listBundles, () => listBundles(parts)),
+    [method.rotateAuthority.name]: unary(method.rotateAuthority, async () => {
+      // One at a time: the second begins from what the first has made.
+      const mine = rotating.then(() => rotateAuthority(parts))
+      rotating = mine.catch(() => undefined)
+      return create(RotateAuthorityResponseSchema, await mine)
+    }),
+    [method.renewIdentities.name]: unary(method.renewIdentities, async ({ spiffeId }) =>
+      create(RenewIdentitiesResponseSchema, {
+        renewed: await parts.identities.renewAll(
+          spiffeId === '' ? undefined : (identity) => identity.entry.spiffeId === spiffeId,
+        ),
+      }),
+    ),
+    [method.reload.name]: unary(method.reload, async () => {
+      await parts.reload()
+      return create(ReloadResponseSchema, { sources: parts.sources().map(describeSource) })
+    }),
+  }
+  server.addService(definition, implementation)
+}
+
+type Unary = DescMethodUnary
+
+function unary<M extends Unary>(
+  _method: M,
+  answer: (
+    request: MessageShape<M['input']>,
+  ) => MessageShape<M['output']> | Promise<MessageShape<M['output']>>,
+) {
+  return (
+    call: ServerUnaryCall<MessageShape<M['input']>, MessageShape<M['output']>>,
+    done: sendUnaryData<MessageShape<M['output']>>,
+  ): void => {
+    Promise.resolve(call.request)
+      .then(answer)
+      .then(
+        (value) => done(null, value),
+        (thrown: unknown) => done(statusOf(thrown)),
+      )
+  }
+}
+
+function listSidecars({ sds }: AdminParts) {
+  const byCaller = Map.groupBy(sds.streams, (stream) => stream.sidecar)
+  return create(ListSidecarsResponseSchema, {
+    sidecars: [...byCaller].map(([sidecar, streams]) => describeSidecar(sidecar, streams)),
+  })
+}
+
+function listBundles({ bundles, trustDomain, sources }: AdminParts) {
+  const faults = new Map(sources().map((source) => [source.name, source.fault]))
+  return create(ListBundlesResponseSchema, {
+    bundles: [...bundles.current.values()].map((bundle) =>
+      describeBundle(
+        bundle,
+        bundle.trustDomain === trustDomain,
+        faults.get(`bundle ${bundle.trustDomain}`) ?? '',
+      ),
+    ),
+  })
+}

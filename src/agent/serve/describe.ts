@@ -1,0 +1,112 @@
+/** What the agent knows, as messages of the admin API. */
+import { create } from '@bufbuild/protobuf'
+import type { Timestamp } from '@bufbuild/protobuf/wkt'
+import { timestampFromMs } from '@bufbuild/protobuf/wkt'
+import type {
+  GetAuthorityResponse,
+  HeldSecret,
+  Sidecar as SidecarMessage,
+  Source as SourceMessage,
+  TrustBundle,
+} from '#spindle/admin/v1/admin_pb.js'
+import {
+  GetAuthorityResponseSchema,
+  HeldSecretSchema,
+  SidecarSchema,
+  SourceSchema,
+  TrustBundleSchema,
+} from '#spindle/admin/v1/admin_pb.js'
+import type { AuthorityState } from '../../authority/authority.ts'
+import { parseCertificate, toPem } from '../../certs/parse.ts'
+import type { Bundle } from '../../spiffe/bundle.ts'
+import { serializeBundle } from '../../spiffe/bundle.ts'
+import type { SourceState } from '../match/source.ts'
+import type { Sidecar } from './sidecar.ts'
+import type { SdsStream } from './stream.ts'
+
+export const timestamp = (ms: number | undefined): Timestamp | undefined =>
+  ms === undefined ? undefined : timestampFromMs(ms)
+
+/** A field that is left out where there is nothing to say. */
+function at<K extends string>(key: K, ms: number | undefined): { [k in K]?: Timestamp } {
+  const value = timestamp(ms)
+  return value === undefined ? {} : ({ [key]: value } as { [k in K]: Timestamp })
+}
+
+export function describeHeld(stream: SdsStream): HeldSecret[] {
+  return stream.held().map((held) =>
+    create(HeldSecretSchema, {
+      name: held.name,
+      kind: held.kind ?? '',
+      state: held.status,
+      version: held.sent ?? '',
+      acknowledgedVersion: held.acked ?? '',
+      ...at('expiresAt', held.notAfter),
+      ...at('sentAt', held.sentAt),
+      variant: stream.variant,
+      rejection: held.rejection ?? '',
+      why: held.why,
+    }),
+  )
+}
+
+/** A sidecar with at least one open stream. */
+export function describeSidecar(sidecar: Sidecar, streams: readonly SdsStream[]): SidecarMessage {
+  const { connection, state } = sidecar.caller
+  const node = streams.map((stream) => stream.node).find(({ id }) => id !== '') ?? streams[0]?.node
+  return create(SidecarSchema, {
+    pid: connection.peer.pid,
+    uid: connection.peer.uid,
+    gid: connection.peer.gid,
+    executable: state.current.attestation?.process.exe ?? '',
+    nodeId: node?.id ?? '',
+    nodeCluster: node?.cluster ?? '',
+    envoyVersion: node?.envoyVersion ?? '',
+    ...at('connectedAt', connection.since),
+    spiffeIds: state.current.match.entries.map((entry) => entry.spiffeId),
+    secrets: streams.flatMap(describeHeld),
+    connectionId: connection.id,
+  })
+}
+
+export function describeSource(state: SourceState): SourceMessage {
+  return create(SourceSchema, {
+    name: state.name,
+    file: state.file,
+    ...at('loadedAt', state.loadedAt),
+    fault: state.fault ?? '',
+  })
+}
+
+export function describeAuthority(kind: string, state: AuthorityState): GetAuthorityResponse {
+  return create(GetAuthorityResponseSchema, {
+    kind,
+    slots: state.slots.map((slot) => ({
+      authorityId: slot.authorityId,
+      status: slot.status,
+      ...at('notBefore', slot.notBefore),
+      ...at('notAfter', slot.notAfter),
+      ...at('activatesAt', slot.activatesAt),
+    })),
+    fault: state.fault ?? '',
+    anchorsPem: pemOf(state.anchors),
+  })
+}
+
+export function describeBundle(bundle: Bundle, own: boolean, fault: string): TrustBundle {
+  return create(TrustBundleSchema, {
+    trustDomain: bundle.trustDomain,
+    own,
+    pem: pemOf(bundle.x509Authorities),
+    document: serializeBundle(bundle),
+    certificates: bundle.x509Authorities.map((der) => {
+      const { subject, subjectKeyId, notAfter } = parseCertificate(der, bundle.trustDomain)
+      return { subject, subjectKeyId, ...at('notAfter', notAfter) }
+    }),
+    fault,
+  })
+}
+
+function pemOf(certificates: readonly Uint8Array[]): string {
+  return certificates.map((der) => toPem(der, 'CERTIFICATE')).join('')
+}

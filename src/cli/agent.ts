@@ -1,0 +1,23 @@
+/** `spindle agent` and `spindle validate`: the commands that read the agent's configuration. */
+import type { Command } from 'commander'
+import type { Io } from './io.ts'
+import { configOption } from './options.ts'
+
+export function addAgentCommands(program: Command, io: Io): void {
+  program
+    .command('agent')
+    .description('run the agent: serve every Envoy on this host its identity')
+    .addOption(configOption())
+    .action(async ({ config }: { config: string }) => {
+      const { runAgent } = await import('./run-agent.ts')
+      await runAgent(io, config)
+    })
+  program
+    .command('validate')
+    .description('check a configuration and the files it names, and say every fault at once')
+    .addOption(configOption())
+    .action(async ({ config }: { config: string }) => {
+      const { validate } = await import('./validate.ts')
+      validate(io, config)
+    })
+}

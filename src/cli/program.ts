@@ -1,0 +1,50 @@
+/** The command line: what there is, and what an error becomes (message, what to do, exit code). */
+import { Command, CommanderError } from 'commander'
+import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
+import { addAgentCommands } from './agent.ts'
+import type { Io } from './io.ts'
+import { addDemoCommand } from './demo.ts'
+import { addSdsCommands } from './sds.ts'
+import { addShowCommands } from './show.ts'
+import { VERSION } from './version.ts'
+
+export function createProgram(io: Io): Command {
+  const program = new Command('spindle')
+    .description(
+      'An Envoy SDS control plane: SPIFFE identities for every Envoy on a host, over one Unix socket',
+    )
+    .version(VERSION)
+    .showHelpAfterError('(run with --help to see what there is)')
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .exitOverride()
+  addAgentCommands(program, io)
+  addShowCommands(program, io)
+  addSdsCommands(program, io)
+  addDemoCommand(program, io)
+  inheritOutput(program)
+  return program
+}
+
+/** Commander copies settings when a command is made, not when a parent's change. */
+function inheritOutput(command: Command): void {
+  for (const child of command.commands) {
+    child.copyInheritedSettings(command)
+    inheritOutput(child)
+  }
+}
+
+/** Resolves to the exit code: 0 ok, 1 failure, 2 usage, 3 not ready, 4 denied. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    await createProgram(io).parseAsync(args, { from: 'user' })
+    return 0
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : ERRORS.usage.exit
+    if (thrown instanceof SpindleError) {
+      io.err(`spindle: ${thrown.message}\n${ERRORS[thrown.code].todo} (${thrown.code})\n`)
+      return ERRORS[thrown.code].exit
+    }
+    io.err(`spindle: ${messageOf(thrown)}\n${ERRORS.internal.todo} (internal)\n`)
+    return ERRORS.internal.exit
+  }
+}
