@@ -20,7 +20,7 @@ export function createScriptedRandom(...fractions: readonly [number, ...number[]
   const seeded = createSeededRandom('scripted')
   let next = 0
   return {
-    bytes: seeded.bytes,
+    bytes: (count) => seeded.bytes(count),
     fraction: () => fractions[next++ % fractions.length] ?? fractions[0],
   }
 }

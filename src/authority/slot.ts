@@ -1,0 +1,76 @@
+import type { Issuer } from '../certs/issuer.ts'
+import type { KeyPair } from '../certs/keys.ts'
+import type { Random } from '../runtime/random.ts'
+import type { RotatingSlot } from './rotation.ts'
+
+/** A CA certificate of this authority. The key is gone once it is old: nothing is signed with it again. */
+export interface CaSlot extends RotatingSlot {
+  /** DER: the CA certificate, then what stands between it and its trust anchor, in order. */
+  readonly certificates: readonly Buffer[]
+  /** SHA-256 (hex) of the certificate it was signed by; '' where it signed itself. */
+  readonly signedBy: string
+  readonly issuer?: Issuer
+}
+
+/** A CA certificate just made: what a `CaSource` gives. */
+export interface MintedCa {
+  readonly certificates: readonly Buffer[]
+  readonly signedBy: string
+}
+
+/** Where the authority's own certificates come from: itself (embedded) or an operator's CA (disk). */
+export interface CaSource {
+  readonly kind: 'embedded' | 'disk'
+  /** Why it cannot mint, or soon cannot; undefined: healthy. */
+  fault(now: number): string | undefined
+  /** The latest notAfter that mint could give now. */
+  furthest(now: number): number
+  /** @throws SpindleError `authority_unavailable`, `certificate_invalid` */
+  mint(
+    key: KeyPair,
+    request: { readonly notBefore: number; readonly notAfter: number; readonly serial: Uint8Array },
+  ): Promise<MintedCa>
+  /** Whether `slot` leads to a trust anchor that is still configured. */
+  trusts(slot: CaSlot): boolean
+  /** Whether `slot` was signed by what signs now. */
+  current(slot: CaSlot): boolean
+  anchors(slots: readonly CaSlot[]): readonly Uint8Array[]
+  /** What is sent after a leaf that `slot` signed. */
+  intermediates(slot: CaSlot): readonly Buffer[]
+  /** Reads its configuration again; on a fault keeps the last good one. @throws SpindleError `config_invalid` */
+  reload(): Promise<void>
+  /** Calls `run` when what it was configured from may have changed. */
+  watch(run: () => void): () => void
+}
+
+export interface SlotStore {
+  /** The slots kept before, if any can be used. */
+  load(): Promise<readonly CaSlot[]>
+  /** @throws where they could not be kept. */
+  save(slots: readonly CaSlot[]): Promise<void>
+}
+
+/** What happened, for the log and the metrics. Holds no key. */
+export type AuthorityEvent =
+  | {
+      readonly kind: 'prepared' | 'activated' | 'pruned'
+      readonly authorityId: string
+      /** ms since the epoch */
+      readonly notAfter: number
+    }
+  | { readonly kind: 'issued'; readonly tookMs: number }
+  | { readonly kind: 'failed'; readonly message: string; readonly retryMs: number }
+  | { readonly kind: 'unsaved'; readonly message: string }
+  | { readonly kind: 'state_set_aside'; readonly movedTo: string; readonly reason: string }
+  | { readonly kind: 'reloaded' }
+  | { readonly kind: 'reload_failed'; readonly message: string }
+
+/**
+ * A serial number (RFC 5280 4.1.2.2): 158 random bits in 20 octets. The first octet is 0x40–0x7f, so the number is
+ * positive and is always encoded in 20 octets.
+ */
+export function serialNumber(random: Random): Uint8Array {
+  const serial = random.bytes(20)
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
+  return serial
+}

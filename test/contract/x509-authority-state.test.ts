@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { until } from '../fakes/until.ts'
+import { idOf, kinds, MINUTE, request, setting, statuses, verify } from './authorities.ts'
+
+for (const kind of kinds) {
+  describe(`X509Authority's state, ${kind.name}`, () => {
+    test('restart: keeps its authorities, and SVIDs of before stay valid', async () => {
+      const { clock, file, open } = setting(kind)
+      const first = await open()
+      await first.prepare()
+      const svid = await first.issue(request)
+      const slots = first.state.current.slots
+      await first.close()
+      const writes = file.writes
+      clock.jump(MINUTE)
+
+      const second = await open()
+      assert.deepEqual(second.state.current.slots, slots)
+      assert.equal(file.writes, writes, 'nothing changed, so nothing is written')
+      verify(second, svid.chain, clock.now())
+      verify(second, (await second.issue(request)).chain, clock.now())
+      await second.close()
+    })
+
+    test('restart: the key of an authority that is old is not kept', async () => {
+      const { file, open } = setting(kind)
+      const authority = await open()
+      await authority.prepare()
+      await authority.activate()
+      const { slots } = JSON.parse(file.text ?? '') as { slots: { status: string; key?: string }[] }
+      assert.deepEqual(
+        slots.map((slot) => [slot.status, slot.key !== undefined]),
+        [
+          ['old', false],
+          ['active', true],
+        ],
+      )
+      await authority.close()
+    })
+
+    test('restart: a state that cannot be read is moved aside and told, and a fresh CA signs', async () => {
+      const { file, events, open } = setting(kind)
+      const first = await open()
+      await first.close()
+      const before = idOf(first.state.current, 'active')
+      file.text = `${file.text?.slice(0, -40)}`
+      const broken = file.text
+
+      const second = await open()
+      assert.notEqual(idOf(second.state.current, 'active'), before)
+      assert.deepEqual([...file.aside.values()], [broken])
+      const told = events.find((event) => event.kind === 'state_set_aside')
+      assert.equal(told?.movedTo, 'state.json.aside-1')
+      await second.issue(request)
+      await second.close()
+    })
+
+    test('storing fails: the fault is shown, signing goes on, and it heals by itself', async () => {
+      const { clock, file, open } = setting(kind)
+      const authority = await open()
+      file.writeFault = new Error('no space left on device')
+      await authority.prepare()
+      assert.match(authority.state.current.fault ?? '', /no space left/)
+      await authority.issue(request)
+      file.writeFault = undefined
+      await clock.advance(11_000)
+      const healed = await until(authority.state, (state) => state.fault === undefined)
+      assert.deepEqual(statuses(healed), ['active', 'prepared'])
+      await authority.close()
+    })
+
+    test('no private key is in the state or in what is told', async () => {
+      const { file, events, open } = setting(kind)
+      const authority = await open()
+      await authority.prepare()
+      const shown = JSON.stringify([authority.state.current, events])
+      const bodies = [...(file.text ?? '').matchAll(/PRIVATE KEY-----\\n(.*?)\\n-----END/g)]
+      assert.equal(bodies.length, 2)
+      for (const [, body] of bodies) {
+        for (const line of (body ?? '').split('\\n')) assert.ok(!shown.includes(line))
+      }
+      await authority.close()
+    })
+  })
+}

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { describe, test } from 'node:test'
+import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts'
+import { until } from '../fakes/until.ts'
+import {
+  CA_TTL,
+  HOUR,
+  idOf,
+  key,
+  kinds,
+  MINUTE,
+  request,
+  setting,
+  statuses,
+  verify,
+} from './authorities.ts'
+
+for (const kind of kinds) {
+  describe(`X509Authority, ${kind.name}`, () => {
+    test('issue: gives a chain, leaf first, that leads to an anchor and does not hold it', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      const svid = await authority.issue({ ...request, dnsNames: ['web.example.org'] })
+      verify(authority, svid.chain, clock.now())
+      const anchors = authority.state.current.anchors.map((der) => Buffer.from(der))
+      assert.ok(anchors.length > 0)
+      assert.ok(!svid.chain.some((der) => anchors.some((anchor) => anchor.equals(der))))
+      const leaf = new X509Certificate(svid.chain[0] as Buffer)
+      assert.match(leaf.subjectAltName ?? '', /web\.example\.org/)
+      assert.ok(leaf.publicKey.export({ type: 'spki', format: 'der' }).equals(key.spki))
+      await authority.close()
+    })
+
+    test('issue: begins 10 s back and ends after the time asked for, as its certificate says', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      const svid = await authority.issue(request)
+      assert.equal(svid.issuedAt, clock.now())
+      assert.equal(svid.notBefore, clock.now() - 10_000)
+      assert.equal(svid.notAfter, clock.now() + 10 * MINUTE)
+      assert.equal(svid.authorityId, idOf(authority.state.current, 'active'))
+      const leaf = new X509Certificate(svid.chain[0] as Buffer)
+      assert.equal(Date.parse(leaf.validFrom), svid.notBefore)
+      assert.equal(Date.parse(leaf.validTo), svid.notAfter)
+      await authority.close()
+    })
+
+    test('issue: an SVID never outlives a certificate of its chain, nor its authority', async () => {
+      const { open } = setting(kind)
+      const authority = await open()
+      const svid = await authority.issue({ ...request, ttlMs: 100 * CA_TTL })
+      const active = authority.state.current.slots.find((slot) => slot.status === 'active')
+      assert.equal(svid.notAfter, active?.notAfter)
+      for (const der of svid.chain) {
+        assert.ok(svid.notAfter <= Date.parse(new X509Certificate(der).validTo))
+      }
+      await authority.close()
+    })
+
+    test('issue: refuses an ID of another trust domain, and the trust domain itself', async () => {
+      const { open } = setting(kind)
+      const authority = await open()
+      for (const id of [
+        'spiffe://other.test/web',
+        'spiffe://example.org.test/a',
+        'spiffe://example.org',
+      ]) {
+        const wanted = authority.issue({ ...request, spiffeId: parseSpiffeId(id) })
+        await assert.rejects(wanted, { code: 'request_invalid' }, id)
+      }
+      await authority.close()
+    })
+
+    test('issue: every serial number is positive, of 20 octets, and its own, across a restart too', async () => {
+      const { open } = setting(kind)
+      const serials = new Set<string>()
+      for (let run = 0; run < 2; run++) {
+        const authority = await open()
+        for (let each = 0; each < 20; each++) {
+          const { chain } = await authority.issue(request)
+          const serial = new X509Certificate(chain[0] as Buffer).serialNumber
+          assert.match(serial, /^[4-7][0-9A-F]{39}$/)
+          serials.add(serial)
+        }
+        await authority.close()
+      }
+      assert.equal(serials.size, 40)
+    })
+
+    test('prepare, activate: the next is published before it signs, and what the one before signed stays valid', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      const before = await authority.issue(request)
+      await authority.prepare()
+      const prepared = idOf(authority.state.current, 'prepared')
+      assert.deepEqual(statuses(authority.state.current), ['active', 'prepared'])
+      assert.equal((await authority.issue(request)).authorityId, before.authorityId)
+
+      await authority.activate()
+      assert.deepEqual(statuses(authority.state.current), ['old', 'active'])
+      const after = await authority.issue(request)
+      assert.equal(after.authorityId, prepared)
+      verify(authority, before.chain, clock.now())
+      verify(authority, after.chain, clock.now())
+      await authority.close()
+    })
+
+    test('prepare: asked for many times at once, one is prepared', async () => {
+      const { open } = setting(kind)
+      const authority = await open()
+      await Promise.all([authority.prepare(), authority.prepare(), authority.prepare()])
+      assert.deepEqual(statuses(authority.state.current), ['active', 'prepared'])
+      await authority.close()
+    })
+
+    test('activate: is refused where none is prepared', async () => {
+      const { open } = setting(kind)
+      const authority = await open()
+      await assert.rejects(authority.activate(), { code: 'authority_unavailable' })
+      assert.deepEqual(statuses(authority.state.current), ['active'])
+      await authority.close()
+    })
+
+    test('rotation: by the clock it prepares at half of the life and activates at five sixths', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      const first = idOf(authority.state.current, 'active')
+      const start = clock.now()
+      await clock.advance(CA_TTL / 2 - 30_000)
+      assert.deepEqual(statuses(authority.state.current), ['active'])
+      await clock.advance(60_000)
+      const state = await until(authority.state, (now) => now.slots.length === 2)
+      assert.deepEqual(statuses(state), ['active', 'prepared'])
+      const due = state.slots[1]?.activatesAt ?? 0
+      // The CA's life begins 10 s back, so its fractions lie a little earlier.
+      assert.ok(Math.abs(due - start - (CA_TTL * 5) / 6) < 10_000, String(due - start))
+      await clock.advance(due - clock.now() - 1_000)
+      assert.equal(idOf(authority.state.current, 'active'), first)
+      await clock.advance(20_000)
+      await until(authority.state, (now) => idOf(now, 'old') === first)
+      await authority.close()
+    })
+
+    test('rotation: after a sleep past the end of its life, the first SVID asked for is issued', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      clock.jump(3 * CA_TTL)
+      const svid = await authority.issue(request)
+      assert.equal(svid.notAfter, clock.now() + 10 * MINUTE)
+      verify(authority, svid.chain, clock.now())
+      await authority.close()
+    })
+
+    test('rotation: after the clock went back before its life, the first SVID asked for is valid then', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      clock.jump(-30 * 24 * HOUR)
+      const svid = await authority.issue(request)
+      verify(authority, svid.chain, clock.now())
+      await authority.close()
+    })
+
+    test('close: nothing is signed any more, and no timer is left', async () => {
+      const { clock, open } = setting(kind)
+      const authority = await open()
+      await authority.close()
+      assert.equal(clock.pending, 0)
+      await assert.rejects(authority.issue(request), { code: 'authority_unavailable' })
+      await assert.rejects(authority.prepare(), { code: 'authority_unavailable' })
+    })
+
+    for (const keyType of ['ec-p384', 'rsa-2048'] as const) {
+      test(`issue: with a CA key of ${keyType}`, async () => {
+        const { clock, open } = setting(kind)
+        const authority = await open({ keyType })
+        verify(authority, (await authority.issue(request)).chain, clock.now())
+        await authority.close()
+        const again = await open({ keyType })
+        assert.deepEqual(again.state.current.slots, authority.state.current.slots)
+        await again.close()
+      })
+    }
+  })
+}
