@@ -23,39 +23,39 @@ export const entrySchema = z.strictObject({
     .string()
     .describe('SPIFFE ID the caller may have, in the trust domain of the agent.')
     .meta({
-      type: 'SPIFFE ID',
+      label: 'SPIFFE ID',
       allowed: 'a SPIFFE ID such as spiffe://example.org/web',
-      examples: ['spiffe://example.org/web'],
+      example: 'spiffe://example.org/web',
     }),
   selectors: z
     .array(z.string().meta({ allowed: 'a selector such as unix:uid:1001' }))
     .describe('Facts about the caller, all of which must hold.')
     .meta({
-      type: 'list of selectors',
+      label: 'list of selectors',
       allowed: 'a list of selectors such as unix:uid:1001',
-      examples: ['[unix:uid:1001]'],
+      example: '[unix:uid:1001]',
     }),
   x509SvidTtl: duration({ min: '10s', max: '1825d' })
     .optional()
     .describe('Life of its X.509-SVIDs, never beyond the CA certificate that signs.')
-    .meta({ examples: ['1h'], defaultText: 'svid.ttl' }),
+    .meta({ example: '1h', defaultText: 'svid.ttl' }),
   dnsNames: z
     .array(z.string().meta({ allowed: 'a DNS name' }))
     .prefault([])
     .describe('DNS names in its X.509-SVIDs.')
-    .meta({ type: 'list of DNS names', examples: ['[web.example.org]'] }),
+    .meta({ label: 'list of DNS names', example: '[web.example.org]' }),
   federatesWith: z
     .array(z.string().meta({ allowed: 'a trust domain such as partner.test' }))
     .prefault([])
     .describe('Other trust domains whose bundles its callers get.')
-    .meta({ type: 'list of trust domains', examples: ['[partner.test]'] }),
+    .meta({ label: 'list of trust domains', example: '[partner.test]' }),
   hint: z
     .string()
     .prefault('')
     .describe(
       'A name for the identity among those of one caller, and a secret name too. Where two entries of a caller share one, the first in the file has it.',
     )
-    .meta({ examples: ['internal'] }),
+    .meta({ example: 'internal' }),
   default: z
     .boolean()
     .default(false)

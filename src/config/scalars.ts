@@ -4,7 +4,7 @@ import { messageOf } from '../runtime/errors.ts'
 import { parseSpiffeId, parseTrustDomain } from '../spiffe/spiffe-id.ts'
 
 /*
- * The kinds of single values a config is made of. `type` is what the reference calls them, `allowed` what a fault says;
+ * The kinds of single values a config is made of. `label` is what the reference calls them, `allowed` what a fault says;
  * both travel with the schema as metadata, so that page and message cannot disagree with it.
  */
 
@@ -51,7 +51,7 @@ function measured(parse: (text: string) => number | undefined, range: Range) {
 /** Reads to milliseconds. */
 export function duration(range: Range) {
   return measured(parseDuration, range).meta({
-    type: 'duration',
+    label: 'duration',
     allowed: `a whole number and a unit (30s, 5m, 1h, 7d), from ${range.min} to ${range.max}`,
   })
 }
@@ -59,7 +59,7 @@ export function duration(range: Range) {
 /** Reads to bytes. */
 export function size(range: Range) {
   return measured(parseSize, range).meta({
-    type: 'size',
+    label: 'size',
     allowed: `a whole number and a unit (B, KiB, MiB, GiB), from ${range.min} to ${range.max}`,
   })
 }
@@ -70,7 +70,7 @@ export function wholeNumber(range: { readonly min: number; readonly max: number 
     .min(range.min)
     .max(range.max)
     .meta({
-      type: 'number',
+      label: 'whole number',
       allowed: `a whole number from ${range.min} to ${range.max}`,
     })
 }
@@ -80,7 +80,7 @@ export function path() {
   return z
     .string()
     .refine((text) => text !== '' && !text.includes('\0'))
-    .meta({ type: 'path', allowed: 'a path, relative to the folder of this file or absolute' })
+    .meta({ label: 'path', allowed: 'a path, relative to the folder of this file or absolute' })
 }
 
 function parsed<T>(parse: (text: string) => T, noun: string) {
@@ -97,14 +97,14 @@ function parsed<T>(parse: (text: string) => T, noun: string) {
 
 export function trustDomain() {
   return parsed(parseTrustDomain, 'a trust domain').meta({
-    type: 'trust domain',
+    label: 'trust domain',
     allowed: 'a trust domain name such as example.org',
   })
 }
 
 export function spiffeId() {
   return parsed(parseSpiffeId, 'a SPIFFE ID').meta({
-    type: 'SPIFFE ID',
+    label: 'SPIFFE ID',
     allowed: 'a SPIFFE ID such as spiffe://example.org/web',
   })
 }
@@ -116,7 +116,7 @@ export function secretName() {
     .refine((text) => text.length > 0 && text.length <= 256 && printable(text))
     .refine((text) => !text.toLowerCase().startsWith('spiffe://'))
     .meta({
-      type: 'name',
+      label: 'name',
       allowed: '1 to 256 printable ASCII characters that do not begin with spiffe://',
     })
 }
@@ -145,7 +145,7 @@ export function listenAddress() {
       return z.NEVER
     })
     .meta({
-      type: 'host:port',
+      label: 'host:port',
       allowed:
         'an IP address or localhost and a port (127.0.0.1:9988, [::1]:9988); port 0 takes a free one',
     })

@@ -6,7 +6,6 @@ export interface SchemaNode {
   readonly type?: unknown
   readonly description?: string
   readonly default?: unknown
-  readonly examples?: readonly unknown[]
   readonly enum?: readonly unknown[]
   readonly const?: unknown
   readonly properties?: Readonly<Record<string, SchemaNode>>
@@ -16,8 +15,12 @@ export interface SchemaNode {
   readonly items?: SchemaNode
   readonly oneOf?: readonly SchemaNode[]
   readonly anyOf?: readonly SchemaNode[]
+  /** Ours: what the reference calls this kind of value. */
+  readonly label?: string
   /** Ours: what a value may be, in a few words. */
   readonly allowed?: string
+  /** Ours: zod leaves its own `examples` out where text is read into something else. */
+  readonly example?: string
   /** Ours: how the reference writes the key of a mapping with free keys. */
   readonly keyName?: string
   /** Ours: a default that is computed. */

@@ -21,7 +21,7 @@ const signing = {
     .describe(
       'Life of each CA certificate the authority makes; at least 2 × `svid.ttl`. The next one is prepared, published and given time before it signs.',
     )
-    .meta({ examples: ['24h'] }),
+    .meta({ example: '24h' }),
 }
 
 const authority = z
@@ -43,16 +43,16 @@ const authority = z
           .describe(
             "PEM of the operator's CA certificate, root or intermediate; the chain up to the root may follow it.",
           )
-          .meta({ examples: ['ca/intermediate.pem'] }),
+          .meta({ example: 'ca/intermediate.pem' }),
         keyFile: path()
           .describe('PEM of its private key. A file that others may read is refused.')
-          .meta({ examples: ['ca/intermediate-key.pem'] }),
+          .meta({ example: 'ca/intermediate-key.pem' }),
         bundleFile: path()
           .optional()
           .describe(
             'PEM of the trust anchors callers get. Needed unless `certFile` is itself a root.',
           )
-          .meta({ examples: ['ca/roots.pem'] }),
+          .meta({ example: 'ca/roots.pem' }),
         ...signing,
       })
       .describe("Intermediates signed by an operator's CA: what is trusted stays the operator's."),
@@ -67,11 +67,11 @@ const svid = z
       .describe(
         'Life of an X.509-SVID unless its entry says otherwise. It is renewed around half of it; below 1m a warning is given.',
       )
-      .meta({ examples: ['1h'] }),
+      .meta({ example: '1h' }),
     keyType: z
       .enum(SVID_KEYS)
       .default('ec-p256')
-      .describe('Kind of the keys made for identities. RSA keys cost a hundred times as much.'),
+      .describe('Kind of the keys made for identities. RSA keys take far longer to make.'),
   })
   .prefault({})
   .describe('The X.509-SVIDs that are issued.')
@@ -98,7 +98,7 @@ const sds = z
       .describe(
         'Further secret names, each for the SPIFFE ID of a workload (its X.509-SVID) or of a trust domain (its bundle). A caller gets no more by an alias than by the SPIFFE ID itself.',
       )
-      .meta({ examples: ['{ web-cert: "spiffe://example.org/web" }'] }),
+      .meta({ example: '{ web-cert: "spiffe://example.org/web" }' }),
     unauthorized: z
       .enum(['wait', 'close'])
       .default('wait')
@@ -116,7 +116,7 @@ const sds = z
       .describe(
         'After this long an answer that was not acknowledged no longer holds back the next one.',
       )
-      .meta({ examples: ['10s'] }),
+      .meta({ example: '10s' }),
   })
   .prefault({})
   .describe('The Secret Discovery Service.')
@@ -124,13 +124,13 @@ const sds = z
 export const agentSchema = z.strictObject({
   trustDomain: trustDomain()
     .describe('The trust domain this agent serves; each entry is in it.')
-    .meta({ examples: ['example.org'] }),
+    .meta({ example: 'example.org' }),
   socket: path()
     .prefault('/run/spindle/agent.sock')
     .describe(
       'Unix socket of SDS, open to every local user: the kernel says who calls. At most 107 bytes once resolved, in a folder only root or the agent may write.',
     )
-    .meta({ examples: ['/run/spindle/agent.sock'] }),
+    .meta({ example: '/run/spindle/agent.sock' }),
   admin: z
     .strictObject({
       socket: path()
@@ -138,12 +138,16 @@ export const agentSchema = z.strictObject({
         .describe(
           "Unix socket of the operators' commands, in a folder other than that of `socket`.",
         )
-        .meta({ examples: ['/run/spindle/admin/admin.sock'] }),
+        .meta({ example: '/run/spindle/admin/admin.sock' }),
       allow: z
         .array(wholeNumber({ min: 0, max: 4_294_967_294 }))
         .max(1000)
         .prefault([])
-        .meta({ type: 'list of uids', allowed: 'a list of numeric user IDs', examples: ['[1001]'] })
+        .meta({
+          label: 'list of uids',
+          allowed: 'a list of numeric user IDs',
+          example: '[1001]',
+        })
         .describe("Uids that may use it beside root and the agent's own."),
     })
     .prefault({})
@@ -158,7 +162,7 @@ export const agentSchema = z.strictObject({
           .describe(
             'Address of `/metrics`, `/live` and `/ready`. They hold SPIFFE IDs and no key material.',
           )
-          .meta({ examples: ['127.0.0.1:9988'] }),
+          .meta({ example: '127.0.0.1:9988' }),
       }),
     ])
     .prefault({})
@@ -167,7 +171,7 @@ export const agentSchema = z.strictObject({
   stateDir: path()
     .prefault('/var/lib/spindle')
     .describe("Folder of the authority's keys and certificates (0700).")
-    .meta({ examples: ['/var/lib/spindle'] }),
+    .meta({ example: '/var/lib/spindle' }),
   authority,
   svid,
   entries: z
@@ -176,7 +180,7 @@ export const agentSchema = z.strictObject({
         .describe(
           "Entries in YAML, or SPIRE's `entry create -data` JSON. Watched: a bad edit keeps the last good one and says so in log, metrics and status.",
         )
-        .meta({ examples: ['entries.yaml'] }),
+        .meta({ example: 'entries.yaml' }),
     })
     .describe('Who may be what.'),
   bundles: z
@@ -185,11 +189,11 @@ export const agentSchema = z.strictObject({
       z.strictObject({
         file: path()
           .describe('A SPIFFE bundle (JWKS) or PEM certificates. Watched.')
-          .meta({ examples: ['partner.json'] }),
+          .meta({ example: 'partner.json' }),
       }),
     )
     .prefault({})
-    .meta({ type: 'mapping', keyName: '<trust domain>' })
+    .meta({ keyName: '<trust domain>' })
     .describe('Bundles of other trust domains, by trust domain name.'),
   attestors: z
     .strictObject({
@@ -205,7 +209,7 @@ export const agentSchema = z.strictObject({
           sha256MaxBytes: size({ min: '1B', max: '16GiB' })
             .prefault('256MiB')
             .describe('Executables above this size are not hashed.')
-            .meta({ examples: ['256MiB'] }),
+            .meta({ example: '256MiB' }),
         })
         .prefault({})
         .describe('What the kernel and /proc say of the calling process.'),
@@ -223,7 +227,7 @@ export const agentSchema = z.strictObject({
       period: duration({ min: '1s', max: '1d' })
         .prefault('60s')
         .describe('How often a caller is attested again while its streams live.')
-        .meta({ examples: ['60s'] }),
+        .meta({ example: '60s' }),
     })
     .prefault({})
     .describe('How callers are known.'),
@@ -235,7 +239,7 @@ export const agentSchema = z.strictObject({
         .describe(
           'Connections one uid may hold. Unset: half of the file descriptors the agent may open.',
         )
-        .meta({ examples: ['2000'], defaultText: 'half of the descriptors' }),
+        .meta({ example: '2000', defaultText: 'half of the descriptors' }),
       streamsPerConnection: wholeNumber({ min: 1, max: 1_000_000 })
         .prefault(4096)
         .describe('Streams on one connection. An Envoy opens one for each secret.'),
