@@ -63,8 +63,8 @@ export function integer(bytes: Uint8Array): Buffer {
 /** An OBJECT IDENTIFIER from its dotted form; arcs below 2^31. */
 export function objectIdentifier(dotted: string): Buffer {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
-  const bytes = [first * 40 + second]
-  for (const arc of rest) {
+  const bytes: number[] = []
+  for (const arc of [first * 40 + second, ...rest]) {
     const digits = [arc & 0x7f]
     for (let left = arc >>> 7; left > 0; left >>>= 7) digits.unshift((left & 0x7f) | 0x80)
     bytes.push(...digits)

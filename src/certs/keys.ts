@@ -9,6 +9,7 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { SpindleError } from '../runtime/errors.ts'
+import { isDerSequence } from '../spiffe/der.ts'
 import { bitString, element, integer, objectIdentifier, octetString, sequence } from './der.ts'
 import { readPemBlocks, type PemBlock } from './pem.ts'
 
@@ -128,6 +129,8 @@ export function readKeyPem(pem: string, place: string): KeyPair {
   const type = PEM_KEYS[block.label as keyof typeof PEM_KEYS]
   let privateKey: KeyObject
   try {
+    // OpenSSL passes over what follows a key.
+    if (!isDerSequence(block.der)) throw new Error('not one DER element')
     privateKey = createPrivateKey({ key: block.der, format: 'der', type })
   } catch {
     // OpenSSL's own message names its decoder, not what is wrong.
