@@ -6,6 +6,7 @@ import {
   bundlesOf,
   HOUR,
   makeCa,
+  makeCertificate,
   makeLeaf,
   NOW,
   rawExtension,
@@ -81,8 +82,8 @@ test('verifyX509Svid lets only CAs sign', async () => {
   refuses([await makeLeaf({ by: notCa })], [notCa], /"CN=not a CA" is not a CA/)
   const noSign = await makeCa({ usage: USAGE.cRLSign })
   refuses([await makeLeaf({ by: noSign })], [noSign], /no valid path/)
-  // A leaf that signs: the classic forgery.
-  const mallory = await makeLeaf({ by: root, name: 'CN=mallory' })
+  // A leaf that signs: the classic forgery. One without a key usage is held back by basicConstraints alone.
+  const mallory = await makeCertificate({ by: root, name: 'CN=mallory', ca: false })
   const forged = await makeLeaf({ by: mallory, uris: ['spiffe://example.org/admin'] })
   refuses([forged, mallory], [root], /"CN=mallory" is not a CA/)
 })
