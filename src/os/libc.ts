@@ -19,6 +19,8 @@ export interface Libc {
   /** A stream socket of AF_UNIX bound to `path`, not listening yet; close-on-exec. The descriptor, or -errno. */
   bindUnix(path: string): number
   listen(fd: number, backlog: number): number
+  /** An exclusive flock(2) that does not wait, or -errno. Closing the descriptor ends it. */
+  lock(fd: number): number
 }
 
 export interface ResourceLimit {
@@ -71,6 +73,7 @@ function bindFunctions(): Libc {
   const socket = bind('socket', 'int', ['int', 'int', 'int'])
   const bindAddress = bind('bind', 'int', ['int', 'void *', 'uint'])
   const listen = bind('listen', 'int', ['int', 'int'])
+  const flock = bind('flock', 'int', ['int', 'int'])
   const closeDescriptor = bind('close', 'int', ['int'])
   const checked = (result: number): number => (result < 0 ? -koffi.errno() : result)
   const length = Buffer.alloc(4)
@@ -106,6 +109,7 @@ function bindFunctions(): Libc {
       closeDescriptor(fd)
       return -errno
     },
+    lock: (fd) => checked(flock(fd, 2 | 4 /* LOCK_EX | LOCK_NB */)),
     listen: (fd, backlog) => checked(listen(fd, backlog)),
   }
 }

@@ -2,13 +2,12 @@
  * A listening Unix socket at a path that is certainly ours. The socket is bound here and handed to Node as a descriptor:
  * a server Node binds itself removes whatever is at its path when it closes, another process's socket included.
  */
-import { randomUUID } from 'node:crypto'
-import { chmodSync, closeSync, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import { constants } from 'node:os'
-import { dirname, isAbsolute, normalize } from 'node:path'
+import { constants as os } from 'node:os'
+import { basename, dirname, isAbsolute, normalize } from 'node:path'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { errnoName } from './libc.ts'
 import type { Libc } from './libc.ts'
@@ -33,7 +32,7 @@ export interface UnixListener {
 const LONGEST_PATH_BYTES = 107
 /** As many as the kernel lets wait (net.core.somaxconn): every sidecar of a host comes back at once after a restart. */
 const BACKLOG = 4096
-const ATTEMPTS = 3
+const LOCK_ATTEMPTS = 10
 
 /** @throws SpindleError `socket_unusable` naming the path and what to do */
 export async function listenUnix(
@@ -46,12 +45,53 @@ export async function listenUnix(
     uid: process.geteuid?.() ?? 0,
     folderMode: options.folderMode ?? 0o755,
   })
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  const lock = takeLock(libc, path)
+  try {
     const fd = bind(libc, path, options.mode)
     if (fd !== undefined) return createListener(fd, path, options.mode)
     await removeStale(path)
+    const second = bind(libc, path, options.mode)
+    if (second !== undefined) return createListener(second, path, options.mode)
+    throw inUse(path)
+  } finally {
+    dropLock(lock, path)
   }
-  throw unusable(path, 'is taken by other processes again and again; see who else serves it')
+}
+
+/**
+ * Of two agents that start at once, neither may remove the socket the other has just bound. The lock is a file only our
+ * uid can open (a lock on the folder could be held by anyone) that is there while a socket is being bound.
+ */
+function takeLock(libc: Libc, path: string): number {
+  const name = lockPath(path)
+  for (let attempt = 1; attempt <= LOCK_ATTEMPTS; attempt++) {
+    const fd = openLock(name)
+    const result = libc.lock(fd)
+    const found = lstatSync(name, { throwIfNoEntry: false })
+    // The holder before us removed the file after we had opened it: the lock on it protects nothing.
+    if (result === 0 && found?.ino === fstatSync(fd).ino) return fd
+    closeSync(fd)
+    if (result !== 0) throw inUse(path)
+  }
+  throw inUse(path)
+}
+
+function openLock(name: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+  try {
+    return openSync(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600)
+  } catch (thrown) {
+    throw unusable(name, `cannot be opened: ${messageOf(thrown)}; remove it`)
+  }
+}
+
+function dropLock(fd: number, path: string): void {
+  rmSync(lockPath(path), { force: true })
+  closeSync(fd)
+}
+
+function lockPath(path: string): string {
+  return `${dirname(path)}/.${basename(path)}.lock`
 }
 
 function checkPath(path: string): void {
@@ -72,7 +112,7 @@ function bind(libc: Libc, path: string, mode: number): number | undefined {
   const before = process.umask(0o777 & ~mode)
   const fd = libc.bindUnix(path)
   process.umask(before)
-  if (-fd === constants.errno.EADDRINUSE) return undefined
+  if (-fd === os.errno.EADDRINUSE) return undefined
   if (fd < 0) throw unusable(path, `cannot be bound: ${errnoName(-fd)}`)
   const listening = libc.listen(fd, BACKLOG)
   if (listening === 0) return fd
@@ -94,7 +134,7 @@ function createListener(fd: number, path: string, mode: number): UnixListener {
       if (closed) return
       closed = true
       const now = remove ? lstatSync(path, { throwIfNoEntry: false }) : undefined
-      if (now !== undefined && now.ino === own.ino && now.dev === own.dev) unlinkSync(path)
+      if (now !== undefined && now.ino === own.ino && now.dev === own.dev) rmSync(path)
       if (server === undefined) closeSync(fd)
       else server.close()
     },
@@ -112,26 +152,14 @@ function settle(fd: number, path: string, mode: number): Stats {
   }
 }
 
-/**
- * Removes a socket nobody listens on. It is moved aside first and asked once more there, so that of two agents that start
- * at once neither can remove the socket the other has just bound.
- */
 async function removeStale(path: string): Promise<void> {
   expectSocket(path, lstatSync(path, { throwIfNoEntry: false }))
   if (await isLive(path)) throw inUse(path)
-  const aside = `${dirname(path)}/.${randomUUID().slice(0, 8)}`
   try {
-    renameSync(path, aside)
+    rmSync(path, { force: true })
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return
     throw unusable(path, `is left over and cannot be removed: ${messageOf(thrown)}; remove it`)
   }
-  if (await isLive(aside)) {
-    linkSync(aside, path)
-    unlinkSync(aside)
-    throw inUse(path)
-  }
-  unlinkSync(aside)
 }
 
 function expectSocket(path: string, stat: Stats | undefined): void {
@@ -155,7 +183,10 @@ function isLive(path: string): Promise<boolean> {
 }
 
 function inUse(path: string): SpindleError {
-  return unusable(path, 'is served by another process; stop it or choose another path')
+  return unusable(
+    path,
+    'is served, or being taken, by another process; stop it or choose another path',
+  )
 }
 
 function unusable(path: string, why: string): SpindleError {

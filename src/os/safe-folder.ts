@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, readlinkSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { join } from 'node:path'
-import { SpindleError } from '../runtime/errors.ts'
+import { SpindleError, messageOf } from '../runtime/errors.ts'
 
 export interface FolderRules {
   /** Beside root, the uid that may own what leads to the folder: the agent's own. */
@@ -20,9 +20,6 @@ const STICKY = 0o1000
  * @throws SpindleError `socket_unusable` naming the folder and what is wrong with it
  */
 export function ensureSafeFolder(folder: string, rules: FolderRules): void {
-  if (lstatOrNothing(folder)?.isSymbolicLink() === true) {
-    throw unusable(folder, 'is a symbolic link; name the folder it leads to')
-  }
   const pending = folder.split('/').filter(Boolean)
   let links = 0
   let at = '/'
@@ -40,6 +37,9 @@ export function ensureSafeFolder(folder: string, rules: FolderRules): void {
       stat = lstatSync(next)
     }
     if (stat.isSymbolicLink()) {
+      if (pending.length === 0) {
+        throw unusable(folder, 'is a symbolic link; name the folder it leads to')
+      }
       links += 1
       if (links > MOST_LINKS) throw unusable(folder, 'leads through too many symbolic links')
       checkOwner(next, stat, rules)
@@ -89,7 +89,11 @@ function checkOwner(path: string, stat: Stats, rules: FolderRules): void {
 }
 
 function lstatOrNothing(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false })
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (thrown) {
+    throw new SpindleError('socket_unusable', messageOf(thrown), { cause: thrown })
+  }
 }
 
 function unusable(path: string, why: string): SpindleError {

@@ -1,0 +1,66 @@
+/** What must work for the agent to be live and ready: the path a caller takes, not a flag. */
+import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
+import type { X509Authority } from '../authority/authority.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { SpindleError } from '../runtime/errors.ts'
+import type { HealthCheck } from '../telemetry/health.ts'
+import { createUnixClient } from '../wire/client.ts'
+import { SECRET_TYPE_URL } from '../xds/resource.ts'
+import type { Sources } from './sources.ts'
+
+/** A name nobody is given: asking for it goes all the way and ends in "not found". */
+const PROBE_NAME = 'spindle-health-probe'
+const PROBE_MS = 1_500
+
+export function healthChecks(parts: {
+  readonly socket: string
+  readonly authority: X509Authority
+  readonly sources: Sources
+  readonly clock: Clock
+}): readonly HealthCheck[] {
+  const { socket, authority, sources, clock } = parts
+  return [
+    {
+      name: 'sds',
+      probes: ['live', 'ready'],
+      run: () => askForSecret(socket),
+    },
+    {
+      name: 'authority',
+      probes: ['ready'],
+      async run() {
+        const { slots, fault } = authority.state.current
+        const signs = slots.some((slot) => slot.status === 'active' && slot.notAfter > clock.now())
+        if (!signs)
+          throw new SpindleError('authority_unavailable', fault ?? 'no CA certificate is active')
+        return fault
+      },
+    },
+    {
+      name: 'sources',
+      probes: ['ready'],
+      // A bad edit leaves the last good reading in use: said, but the agent serves.
+      async run() {
+        const faults = sources.states().filter((state) => state.fault !== undefined)
+        return faults.map(({ name, fault }) => `${name}: ${fault}`).join('; ')
+      },
+    },
+  ]
+}
+
+async function askForSecret(socket: string): Promise<string> {
+  const client = createUnixClient(socket)
+  try {
+    const request = {
+      resourceNames: [PROBE_NAME],
+      typeUrl: SECRET_TYPE_URL,
+      node: { id: PROBE_NAME },
+    }
+    await client.call(SecretDiscoveryService.method.fetchSecrets, request, { deadlineMs: PROBE_MS })
+  } catch (thrown) {
+    if (!(thrown instanceof SpindleError) || thrown.code !== 'not_found') throw thrown
+  } finally {
+    client.close()
+  }
+  return 'accepts, attests and answers'
+}

@@ -1,0 +1,255 @@
+import { hash } from 'node:crypto'
+import type { IssuedX509Svid, X509Authority } from '../../authority/authority.ts'
+import { generateKey } from '../../certs/keys.ts'
+import type { KeyType } from '../../certs/keys.ts'
+import { envoyFaults } from '../../certs/parse.ts'
+import type { Entry } from '../../registration/entry.ts'
+import { retryDelay } from '../../runtime/backoff.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { ErrorCode } from '../../runtime/errors.ts'
+import { codeOf, messageOf, SpindleError } from '../../runtime/errors.ts'
+import type { Random } from '../../runtime/random.ts'
+import { renewalInstant } from '../../runtime/renewal.ts'
+import type { Identity } from './identity.ts'
+
+export interface IdentitiesOptions {
+  readonly authority: X509Authority
+  readonly clock: Clock
+  readonly random: Random
+  readonly keyType: KeyType
+  /** For entries that say none. */
+  readonly ttlMs: number
+  readonly onEvent?: (event: IdentityEvent) => void
+  /** Why Envoy would refuse a certificate and key; empty: it would not. */
+  readonly check?: typeof envoyFaults
+}
+
+/** What happened, for the log and the metrics. Holds no key. */
+export type IdentityEvent =
+  | {
+      readonly kind: 'issued'
+      readonly entry: Entry
+      readonly svid: IssuedX509Svid
+      /** From its key being made to its being current. */
+      readonly tookMs: number
+      /** From the renewal instant of the one before; undefined: a first one, or one renewed early. */
+      readonly lagMs: number | undefined
+    }
+  | {
+      readonly kind: 'failed'
+      readonly entry: Entry
+      /** `certificate_invalid`: it was issued, but Envoy would not take it. */
+      readonly code: ErrorCode
+      readonly message: string
+      readonly retryMs: number
+    }
+  | { readonly kind: 'expired'; readonly entry: Entry; readonly notAfter: number }
+  | { readonly kind: 'clock_jumped'; readonly byMs: number }
+
+/** What a held identity asks of those that hold it. */
+export interface Keeper {
+  /** Calls `held.issue()` soon. */
+  queue(held: HeldIdentity): void
+  /** What `held.current` gives is another, or nothing any more. */
+  changed(held: HeldIdentity): void
+  /** Nobody uses it any more and it is due: forgets it. */
+  drop(held: HeldIdentity): void
+}
+
+const RETRY = { baseMs: 250, maxMs: 30_000 }
+/** A tenth of a life that is nearly over would be no pause at all. */
+const SHORTEST_RETRY_MS = 100
+
+/** One entry's identity: its present certificate, and when the next is due. */
+export class HeldIdentity {
+  readonly entry: Entry
+  leases = 0
+  /** Why the last attempt to issue failed; undefined once one succeeds. */
+  fault: string | undefined
+  readonly #options: IdentitiesOptions
+  readonly #keeper: Keeper
+  #latest: Identity | undefined
+  /** What was current when last told. */
+  #told: Identity | undefined
+  #failures = 0
+  #issuing = false
+  #stopped = false
+  /** Called with the outcome of the next attempt that begins. */
+  #waiting: ((renewed: boolean) => void)[] = []
+  /** To the renewal instant, or to the next attempt after one that failed. */
+  #due: Timer | undefined
+  #end: Timer | undefined
+
+  constructor(entry: Entry, keeper: Keeper, options: IdentitiesOptions) {
+    this.entry = entry
+    this.#keeper = keeper
+    this.#options = options
+  }
+
+  /** Nothing expired is ever current. */
+  get current(): Identity | undefined {
+    const latest = this.#latest
+    const now = this.#options.clock.now()
+    return latest !== undefined && now < latest.svid.notAfter ? latest : undefined
+  }
+
+  get issuing(): boolean {
+    return this.#issuing
+  }
+
+  /** Renews it now, keeping what it has until then. Resolves to whether the first attempt begun from now on succeeded. */
+  renew(): Promise<boolean> {
+    return new Promise((done) => {
+      this.#waiting.push(done)
+      this.attempt()
+    })
+  }
+
+  /** Tries to issue now instead of when it is due; where that is under way already, nothing more. */
+  attempt(): void {
+    if (this.#issuing || this.#stopped) return
+    this.#due?.cancel()
+    this.#keeper.queue(this)
+  }
+
+  async issue(): Promise<void> {
+    if (this.#issuing || this.#stopped) return
+    this.#issuing = true
+    const waiting = this.#waiting
+    this.#waiting = []
+    let renewed = false
+    try {
+      await this.#replace()
+      renewed = true
+    } catch (thrown) {
+      this.#failed(thrown)
+    }
+    this.#issuing = false
+    if (this.#waiting.length > 0) this.attempt()
+    for (const done of waiting) done(renewed)
+  }
+
+  /** The wall clock went another way than the timers: sets them anew, and does what has become due. */
+  clockJumped(): void {
+    if (this.#latest === undefined) return
+    this.#arm()
+    this.#tell()
+    // Set back to before its life: peers would not take it yet, so it is issued anew.
+    const early = this.#options.clock.now() < this.#latest.svid.notBefore
+    if (early || this.fault !== undefined) this.#next()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#due?.cancel()
+    this.#end?.cancel()
+    for (const done of this.#waiting) done(false)
+    this.#waiting = []
+  }
+
+  async #replace(): Promise<void> {
+    const { authority, clock, random, keyType, ttlMs, check = envoyFaults } = this.#options
+    const { entry } = this
+    const started = clock.monotonic()
+    const key = await generateKey(keyType)
+    const svid = await authority.issue({
+      spiffeId: entry.spiffeId,
+      dnsNames: entry.dnsNames,
+      spki: key.spki,
+      ttlMs: entry.x509SvidTtlMs ?? ttlMs,
+    })
+    const faults = check({ chain: svid.chain, pkcs8: key.pkcs8 }, clock.now())
+    if (faults.length > 0) {
+      throw new SpindleError('certificate_invalid', `Envoy would refuse it: ${faults.join('; ')}`)
+    }
+    if (this.#stopped) return
+
+    const before = this.#latest
+    this.#latest = {
+      entry,
+      svid,
+      pkcs8: key.pkcs8,
+      digest: hash('sha256', Buffer.concat([...svid.chain, key.pkcs8]), 'hex'),
+      renewAt: renewalInstant(svid, random.fraction()),
+    }
+    this.fault = undefined
+    this.#failures = 0
+    this.#arm()
+    this.#tell()
+    const lag = before === undefined ? -1 : clock.now() - before.renewAt
+    this.#options.onEvent?.({
+      kind: 'issued',
+      entry,
+      svid,
+      tookMs: clock.monotonic() - started,
+      lagMs: lag < 0 ? undefined : lag,
+    })
+  }
+
+  #failed(thrown: unknown): void {
+    if (this.#stopped) return
+    const { current } = this
+    if (this.leases === 0 && current === undefined) return this.#keeper.drop(this)
+    const { clock, random } = this.#options
+    const message = messageOf(thrown)
+    const limits =
+      current === undefined ? RETRY : { ...RETRY, lifeLeftMs: current.svid.notAfter - clock.now() }
+    const delay = retryDelay(this.#failures++, limits, random.fraction())
+    const retryMs = Math.max(delay, SHORTEST_RETRY_MS)
+    this.fault = message
+    this.#due?.cancel()
+    this.#due = clock.after(retryMs, () => this.#next())
+    this.#options.onEvent?.({
+      kind: 'failed',
+      entry: this.entry,
+      code: codeOf(thrown),
+      message,
+      retryMs,
+    })
+  }
+
+  /** Sets both timers by the wall clock as it stands. */
+  #arm(): void {
+    const { clock } = this.#options
+    this.#due?.cancel()
+    this.#end?.cancel()
+    if (this.#latest === undefined) return
+    const { renewAt, svid } = this.#latest
+    const now = clock.now()
+    this.#due = clock.after(Math.max(renewAt - now, 0), () => this.#renewalDue())
+    if (now < svid.notAfter) this.#end = clock.after(svid.notAfter - now, () => this.#ended())
+  }
+
+  #renewalDue(): void {
+    // A wall clock that is slowed to correct it comes to the instant a little after the timer does.
+    if (this.#latest !== undefined && this.#options.clock.now() < this.#latest.renewAt) this.#arm()
+    else this.#next()
+  }
+
+  #next(): void {
+    if (this.leases === 0) this.#keeper.drop(this)
+    else this.attempt()
+  }
+
+  #ended(): void {
+    const { clock } = this.#options
+    if (this.current !== undefined) {
+      const left = this.current.svid.notAfter - clock.now()
+      this.#end = clock.after(left, () => this.#ended())
+      return
+    }
+    this.#tell()
+    if (this.leases === 0) this.#keeper.drop(this)
+  }
+
+  #tell(): void {
+    const { current, entry } = this
+    const before = this.#told
+    if (current === before) return
+    this.#told = current
+    if (current === undefined && before !== undefined) {
+      this.#options.onEvent?.({ kind: 'expired', entry, notAfter: before.svid.notAfter })
+    }
+    this.#keeper.changed(this)
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The identities callers use: each issued at once when first acquired, renewed at an instant drawn once for each
+ * certificate, with a new key each time, and replaced only by one that Envoy would take.
+ */
+import type { AuthorityState } from '../../authority/authority.ts'
+import type { Entry } from '../../registration/entry.ts'
+import { createSlices } from '../../runtime/slices.ts'
+import type { Slices } from '../../runtime/slices.ts'
+import { createClockWatch } from './clock-watch.ts'
+import type { ClockWatch } from './clock-watch.ts'
+import { HeldIdentity } from './held-identity.ts'
+import type { IdentitiesOptions, Keeper } from './held-identity.ts'
+import type { Identity } from './identity.ts'
+
+/** One use of an identity. */
+export interface Lease {
+  /** undefined: not issued yet, or expired. */
+  readonly current: Identity | undefined
+  /** Why the last attempt to issue failed; undefined once one succeeds. */
+  readonly fault: string | undefined
+  /** Ends the use; further calls do nothing. */
+  release(): void
+}
+
+export interface Identities {
+  /** The same entry id is the same identity, however many use it. */
+  acquire(entry: Entry): Lease
+  /** What is known of an entry's identity, without using it; undefined: there is none. */
+  find(entryId: string): Pick<Lease, 'current' | 'fault'> | undefined
+  /** Every identity that may be served now. */
+  current(): readonly Identity[]
+  /** `listen` is called whenever the `current` of an entry's identity is another, or none any more. */
+  onChange(listen: (entryId: string) => void): () => void
+  /**
+   * Renews those that `predicate` picks (all without one) now; each keeps its certificate until it has the next.
+   * Resolves to how many were renewed, once each was tried; those that failed are retried by themselves.
+   */
+  renewAll(predicate?: (identity: Identity) => boolean): Promise<number>
+  close(): void
+}
+
+/** How many are begun in one turn of the event loop when thousands are due at once. */
+const SLICE = 50
+
+export function createIdentities(options: IdentitiesOptions): Identities {
+  return new HeldIdentities(options)
+}
+
+class HeldIdentities implements Identities, Keeper {
+  readonly #options: IdentitiesOptions
+  readonly #held = new Map<string, HeldIdentity>()
+  readonly #listeners = new Set<(entryId: string) => void>()
+  /** Who has nothing yet is not made to wait for those that still have something. */
+  readonly #firsts: Slices<HeldIdentity>
+  readonly #renewals: Slices<HeldIdentity>
+  readonly #watch: ClockWatch
+  readonly #unsubscribe: () => void
+
+  constructor(options: IdentitiesOptions) {
+    this.#options = options
+    const { authority, clock } = options
+    this.#firsts = createSlices(SLICE, (held) => void held.issue())
+    this.#renewals = createSlices(SLICE, (held) => void held.issue())
+    this.#watch = createClockWatch(clock, (byMs) => {
+      options.onEvent?.({ kind: 'clock_jumped', byMs })
+      for (const held of this.#held.values()) held.clockJumped()
+    })
+    this.#unsubscribe = authority.state.subscribe((now, before) =>
+      this.#authorityChanged(now, before),
+    )
+  }
+
+  acquire(entry: Entry): Lease {
+    // A caller may come before the next tick of the watch, and must not be served by a clock that is off.
+    this.#watch.look()
+    const held = this.#held.get(entry.id) ?? this.#begin(entry)
+    held.leases++
+    let released = false
+    return {
+      get current() {
+        return held.current
+      },
+      get fault() {
+        return held.fault
+      },
+      release: () => {
+        if (released) return
+        released = true
+        held.leases--
+        // Else kept until its renewal instant, so that a caller that comes back is served at once.
+        if (held.leases === 0 && held.current === undefined && !held.issuing) this.drop(held)
+      },
+    }
+  }
+
+  find(entryId: string): Pick<Lease, 'current' | 'fault'> | undefined {
+    const held = this.#held.get(entryId)
+    return held && { current: held.current, fault: held.fault }
+  }
+
+  current(): readonly Identity[] {
+    return [...this.#held.values()].flatMap((held) => held.current ?? [])
+  }
+
+  onChange(listen: (entryId: string) => void): () => void {
+    const own = (entryId: string): void => listen(entryId)
+    this.#listeners.add(own)
+    return () => void this.#listeners.delete(own)
+  }
+
+  async renewAll(predicate: (identity: Identity) => boolean = () => true): Promise<number> {
+    const outcomes: Promise<boolean>[] = []
+    for (const held of this.#held.values()) {
+      if (held.current !== undefined && !predicate(held.current)) continue
+      if (held.leases === 0) this.drop(held)
+      else outcomes.push(held.renew())
+    }
+    const renewed = await Promise.all(outcomes)
+    return renewed.filter(Boolean).length
+  }
+
+  close(): void {
+    this.#unsubscribe()
+    this.#watch.close()
+    for (const held of this.#held.values()) this.drop(held)
+  }
+
+  queue(held: HeldIdentity): void {
+    const slices = held.current === undefined ? this.#firsts : this.#renewals
+    slices.add(held)
+  }
+
+  changed(held: HeldIdentity): void {
+    const round = Array.from(this.#listeners)
+    for (const listen of round) if (this.#listeners.has(listen)) listen(held.entry.id)
+  }
+
+  drop(held: HeldIdentity): void {
+    held.stop()
+    this.#firsts.drop(held)
+    this.#renewals.drop(held)
+    this.#held.delete(held.entry.id)
+  }
+
+  #begin(entry: Entry): HeldIdentity {
+    const held = new HeldIdentity(entry, this, this.#options)
+    this.#held.set(entry.id, held)
+    held.attempt()
+    return held
+  }
+
+  #authorityChanged(now: AuthorityState, before: AuthorityState): void {
+    const healed = before.fault !== undefined && now.fault === undefined
+    const recovered = healed || activeOf(now) !== activeOf(before)
+    const known = new Set(now.slots.map((slot) => slot.authorityId))
+    for (const held of this.#held.values()) {
+      const signedBy = held.current?.svid.authorityId
+      // Its authority is not trusted any more (a tainted or exchanged CA): make the next before this one breaks.
+      const orphaned = known.size > 0 && signedBy !== undefined && !known.has(signedBy)
+      if (orphaned) void held.renew()
+      else if (recovered && held.fault !== undefined) held.attempt()
+    }
+  }
+}
+
+const activeOf = (state: AuthorityState): string | undefined =>
+  state.slots.find((slot) => slot.status === 'active')?.authorityId

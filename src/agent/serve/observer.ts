@@ -1,0 +1,117 @@
+/** What streams do, counted and logged. A NACK is told by its class alone: its text may hold the private key. */
+import { codeOf } from '../../runtime/errors.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Note } from '../../xds/message.ts'
+import type { Resource } from '../../xds/resource.ts'
+import type { Sidecar } from './sidecar.ts'
+import type { SdsStream, StreamObserver } from './stream.ts'
+
+export function createStreamObserver(metrics: Metrics, log: Log): StreamObserver {
+  const streamsOf = new Map<Sidecar, number>()
+  const held = new Map<SdsStream, Map<string, Resource['kind']>>()
+
+  const countStream = (sidecar: Sidecar, by: 1 | -1): void => {
+    const count = (streamsOf.get(sidecar) ?? 0) + by
+    if (count > 0) streamsOf.set(sidecar, count)
+    else streamsOf.delete(sidecar)
+    metrics.sidecars.set(streamsOf.size)
+  }
+
+  return {
+    opened(stream) {
+      countStream(stream.sidecar, 1)
+      held.set(stream, new Map())
+      metrics.sdsStreams.inc({ variant: stream.variant })
+      log.debug(about(stream), 'stream opened')
+    },
+    closed(stream) {
+      countStream(stream.sidecar, -1)
+      for (const kind of held.get(stream)?.values() ?? []) metrics.secretsHeld.dec({ kind })
+      held.delete(stream)
+      metrics.sdsStreams.dec({ variant: stream.variant })
+      log.debug(about(stream), 'stream closed')
+    },
+    pushed(stream, resource, sinceOpenMs) {
+      const { variant } = stream
+      const { name, kind, version } = resource
+      const names = held.get(stream)
+      if (names !== undefined && !names.has(name)) {
+        names.set(name, kind)
+        metrics.secretsHeld.inc({ kind })
+      }
+      metrics.sdsPushes.inc({ variant, kind })
+      if (sinceOpenMs !== undefined) metrics.sdsTimeToFirstSecret.observe(sinceOpenMs / 1000)
+      log.debug({ ...about(stream), name, kind, version }, 'secret sent')
+    },
+    noted(stream, note, answerMs) {
+      if (answerMs !== undefined && note.type === 'ack')
+        metrics.sdsPushToAck.observe(answerMs / 1000)
+      count(metrics, stream, note)
+      tell(log, stream, note)
+    },
+    refused(stream, error) {
+      const reason = codeOf(error)
+      metrics.sdsRequestsRefused.inc({ reason })
+      log.warn({ ...about(stream), error }, 'stream refused')
+    },
+  }
+}
+
+function count(metrics: Metrics, stream: SdsStream, note: Note): void {
+  switch (note.type) {
+    case 'ack':
+      metrics.sdsAcks.inc({ variant: stream.variant })
+      break
+    case 'nack':
+      metrics.sdsNacks.inc({ class: note.class })
+      break
+    case 'ack-of-rejected':
+      metrics.sdsAcksOfRejected.inc()
+      break
+    case 'unanswered':
+      metrics.sdsUnanswered.inc()
+      break
+    case 'stale-nonce':
+      break
+  }
+}
+
+function tell(log: Log, stream: SdsStream, note: Note): void {
+  switch (note.type) {
+    case 'nack': {
+      const names = note.rejected.map(({ name }) => name)
+      log.warn(
+        { ...about(stream), names, class: note.class },
+        'secret rejected; it is not sent again until it changes',
+      )
+      break
+    }
+    case 'unanswered':
+      log.warn(
+        { ...about(stream), names: note.names },
+        'secret neither acknowledged nor rejected in time',
+      )
+      break
+    case 'ack-of-rejected': {
+      const names = note.resources.map(({ name }) => name)
+      log.warn({ ...about(stream), names }, 'acknowledgement of rejected content not believed')
+      break
+    }
+    case 'ack':
+    case 'stale-nonce':
+      log.trace({ ...about(stream), note: note.type }, 'answer')
+      break
+  }
+}
+
+function about(stream: SdsStream): Record<string, unknown> {
+  const { connection } = stream.sidecar.caller
+  return {
+    connection: connection.id,
+    pid: connection.peer.pid,
+    uid: connection.peer.uid,
+    variant: stream.variant,
+    node: stream.node.id,
+  }
+}

@@ -1,0 +1,120 @@
+/** A listening Unix socket whose calls know their peer: acceptor and gRPC server as one thing with one end. */
+import type { Server } from '@grpc/grpc-js'
+import type { Libc } from '../os/libc.ts'
+import { listenUnix } from '../os/listen.ts'
+import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { createPeerServer } from '../wire/peer-server.ts'
+import type { Refusal } from './accept/acceptor.ts'
+import { createAcceptor } from './accept/acceptor.ts'
+import type { Connection } from './accept/connection.ts'
+
+export interface ConnectionReport {
+  opened(connection: Connection): void
+  closed(connection: Connection, reason: string | undefined): void
+  refused(refusal: Refusal): void
+  weaklyHeld(connection: Connection, handle: PeerHandle): void
+}
+
+export interface SocketOptions<P extends object> {
+  readonly libc: Libc
+  readonly peers: PeerReader
+  readonly clock: Clock
+  readonly limits: { readonly connectionsPerUid: number; readonly streamsPerConnection: number }
+  readonly path: string
+  readonly mode: number
+  readonly folderMode: number
+  /** Who the peer is to the services; undefined refuses the connection. */
+  readonly welcome: (connection: Connection) => P | undefined
+  readonly report: ConnectionReport
+}
+
+export interface AgentSocket<P> {
+  readonly server: Server
+  readonly connections: ReadonlyMap<string, Connection>
+  peerOf(call: { getAuthContext(): unknown }): P
+  /** Begins to accept. Connections made before wait in the kernel. */
+  start(): void
+  /** Accepts no more, lets what was written out, and closes what is left after a moment. */
+  stop(): Promise<void>
+}
+
+/** Envoy's first message is 61 KB; a flood of names is refused by its number, not by this. */
+const MOST_MESSAGE_BYTES = 4 * 2 ** 20
+/** A client that neither reads nor answers for this long does not hold its descriptors for ever. */
+const KEEPALIVE_MS = 60_000
+const KEEPALIVE_TIMEOUT_MS = 30_000
+/** From accept to the first call. */
+const SILENCE_MS = 10_000
+/** For the last frames of ended streams to leave. */
+const DRAIN_MS = 500
+
+export async function openSocket<P extends object>(
+  options: SocketOptions<P>,
+): Promise<AgentSocket<P>> {
+  const { libc, peers, clock, limits, path, report } = options
+  const listener = await listenUnix(libc, path, {
+    mode: options.mode,
+    folderMode: options.folderMode,
+  })
+  const transport = createPeerServer<P>({
+    maxStreamsPerConnection: limits.streamsPerConnection,
+    maxReceiveBytes: MOST_MESSAGE_BYTES,
+    keepaliveMs: KEEPALIVE_MS,
+    keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
+  })
+  let acceptor: ReturnType<typeof createAcceptor> | undefined
+  const none: ReadonlyMap<string, Connection> = new Map()
+  return {
+    server: transport.server,
+    get connections() {
+      return acceptor?.connections ?? none
+    },
+    peerOf: transport.peerOf,
+    start() {
+      acceptor = createAcceptor({
+        listener,
+        peers,
+        clock,
+        limits,
+        onConnection(connection, socket) {
+          const peer = options.welcome(connection)
+          if (peer === undefined) {
+            connection.destroy('the caller is not allowed on this socket')
+            return
+          }
+          report.opened(connection)
+          const silence = clock.after(SILENCE_MS, () => {
+            if (!transport.spoke(connection.id)) connection.destroy('no call within 10 s')
+          })
+          connection.onClose(() => silence.cancel())
+          transport.serve(socket, connection.id, peer)
+        },
+        refused: report.refused,
+        closed: report.closed,
+        weaklyHeld: report.weaklyHeld,
+      })
+    },
+    async stop() {
+      acceptor?.stop()
+      listener.close()
+      await drained(acceptor?.connections ?? none, clock)
+      acceptor?.close()
+      transport.close()
+    },
+  }
+}
+
+/** Resolves when no connection is left, or after DRAIN_MS. */
+function drained(connections: ReadonlyMap<string, Connection>, clock: Clock): Promise<void> {
+  if (connections.size === 0) return Promise.resolve()
+  return new Promise((resolve) => {
+    const timer = clock.after(DRAIN_MS, resolve)
+    for (const connection of connections.values())
+      connection.onClose(() => {
+        if (connections.size > 0) return
+        timer.cancel()
+        resolve()
+      })
+  })
+}
