@@ -1,4 +1,5 @@
 import { SpindleError } from '../runtime/errors.ts'
+import { holdsKeyText } from '../runtime/key-text.ts'
 
 /** Keys and indices from the top of a file down to a value. */
 export type Path = readonly (string | number)[]
@@ -55,7 +56,7 @@ const LONGEST_SHOWN = 60
 /** A value for a message: short, on one line, and never key material. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') {
-    if (value.includes('-----BEGIN') || value.includes('PRIVATE KEY')) return 'PEM text (not shown)'
+    if (holdsKeyText(value)) return 'a private key (not shown)'
     const short = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
     return JSON.stringify(short)
   }

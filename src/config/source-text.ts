@@ -1,5 +1,6 @@
 import { LineCounter, isMap, isScalar, isSeq, parseDocument, visit } from 'yaml'
 import type { Document } from 'yaml'
+import { holdsKeyText } from '../runtime/key-text.ts'
 import { pathText } from './fault.ts'
 import type { Fault, Path } from './fault.ts'
 
@@ -107,9 +108,7 @@ export function located(source: Source, faults: readonly PathFault[]): readonly 
     .map(({ path, message }) => ({
       path: pathText(path),
       // A message may quote what stands in the file, and that may be a key pasted to the wrong place.
-      message: /-----BEGIN|PRIVATE KEY/.test(message)
-        ? 'holds PEM text, which does not belong here'
-        : message,
+      message: holdsKeyText(message) ? 'holds a private key, which does not belong here' : message,
       ...source.locate(path),
     }))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0))

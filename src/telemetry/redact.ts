@@ -1,4 +1,5 @@
 import { SpindleError } from '../runtime/errors.ts'
+import { holdsKeyText } from '../runtime/key-text.ts'
 
 /*
  * What keeps key material out of the log: bytes and key objects are never written, text that looks like a private key is
@@ -7,13 +8,6 @@ import { SpindleError } from '../runtime/errors.ts'
  */
 
 const REDACTED = '[redacted: private key]'
-
-/**
- * PEM labels of private keys, also where line breaks were escaped, and the same keys as bare base64: the beginnings of PKCS#8
- * and SEC 1 structures (their OIDs at the alignments at which they occur).
- */
-const KEY_TEXT =
-  /PRIVATE KEY|AgEAMBMGByqGSM49|AgEAMBAGByqGSM49|IBADANBgkqhkiG9w0BAQEFAAS|MHcCAQEEI|MIGkAgEBBD/
 
 /** Names under which keys travel in our own types and in JWKs. */
 const KEY_FIELDS: ReadonlySet<string> = new Set([
@@ -29,7 +23,7 @@ const LONGEST_TEXT = 4096
 const MOST_ITEMS = 100
 
 export function redactText(text: string): string {
-  if (KEY_TEXT.test(text)) return REDACTED
+  if (holdsKeyText(text)) return REDACTED
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
 }
 

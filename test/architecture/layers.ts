@@ -1,0 +1,241 @@
+/*
+ * The layers of src/ as tables: DESIGN's parts 2 and 3. A row's reason is what a breach of it is answered with; whoever
+ * changes a row changes the reason too.
+ */
+
+export interface Layer {
+  /** Folders of src/ whose files may be imported, beside its own and runtime. */
+  readonly may: readonly string[]
+  readonly reason: string
+  /** Of node: only `buffer` and crypto's `hash`; no clock, randomness, timer, file or process. */
+  readonly pure?: true
+}
+
+const STAGE = 'a stage imports only stages before it: accept → attest → match → obtain → serve'
+
+export const LAYERS: Readonly<Record<string, Layer>> = {
+  runtime: {
+    may: [],
+    reason: 'runtime is what every folder stands on: it knows nothing of identities',
+  },
+  spiffe: {
+    may: [],
+    pure: true,
+    reason: "spiffe holds the standard's rules as functions of their input and nothing else",
+  },
+  registration: {
+    may: ['spiffe'],
+    pure: true,
+    reason: 'registration decides who matches from selectors and entries alone',
+  },
+  xds: {
+    may: ['spiffe', 'registration', 'gen'],
+    pure: true,
+    reason:
+      'xds is step functions on plain values, so that model tests can run histories through it',
+  },
+  certs: {
+    may: ['spiffe'],
+    reason: 'certs writes and reads X.509 and knows neither authorities nor callers',
+  },
+  authority: {
+    may: ['spiffe', 'certs', 'os', 'telemetry'],
+    reason: 'an authority signs what it is asked to; who may ask is decided in front of it',
+  },
+  os: {
+    may: [],
+    reason: 'os says what kernel and files say; what it means is decided by its callers',
+  },
+  telemetry: {
+    may: [],
+    reason: 'everything may report to telemetry, so telemetry may know of nothing',
+  },
+  http: {
+    may: ['telemetry'],
+    reason: 'http shows metrics and health that are handed to it',
+  },
+  wire: {
+    may: ['gen', 'telemetry'],
+    reason: 'wire is glue between gRPC and any service; it knows none',
+  },
+  config: {
+    may: ['spiffe', 'registration', 'certs'],
+    reason: 'config turns text into checked values before anything runs (of certs: types of keys)',
+  },
+  'agent/accept': { may: ['os', 'wire', 'telemetry'], reason: STAGE },
+  'agent/attest': { may: ['agent/accept', 'registration', 'os', 'telemetry'], reason: STAGE },
+  'agent/match': {
+    may: ['agent/accept', 'agent/attest', 'registration', 'spiffe', 'os', 'telemetry'],
+    reason: STAGE,
+  },
+  'agent/obtain': {
+    may: [
+      'agent/accept',
+      'agent/attest',
+      'agent/match',
+      'authority',
+      'certs',
+      'config',
+      'registration',
+      'spiffe',
+      'os',
+      'telemetry',
+    ],
+    reason: `${STAGE} (obtain reads entries and opens the authority as config describes them)`,
+  },
+  'agent/serve': {
+    may: [
+      'agent/accept',
+      'agent/attest',
+      'agent/match',
+      'agent/obtain',
+      'authority',
+      'certs',
+      'registration',
+      'spiffe',
+      'xds',
+      'wire',
+      'gen',
+      'telemetry',
+    ],
+    reason: `${STAGE}; serve answers from what the stages hold and touches neither kernel nor files`,
+  },
+  agent: {
+    may: [
+      'agent/accept',
+      'agent/attest',
+      'agent/match',
+      'agent/obtain',
+      'agent/serve',
+      'authority',
+      'certs',
+      'config',
+      'gen',
+      'http',
+      'os',
+      'registration',
+      'spiffe',
+      'telemetry',
+      'wire',
+      'xds',
+    ],
+    reason: 'agent.ts composes the stages; it is the one place that knows all of them',
+  },
+  cli: {
+    may: [
+      'agent',
+      'authority',
+      'certs',
+      'config',
+      'gen',
+      'os',
+      'registration',
+      'spiffe',
+      'telemetry',
+      'wire',
+      'xds',
+    ],
+    reason:
+      'a command starts the agent, asks a running one or checks files; it reaches into no stage',
+  },
+  main: { may: ['cli'], reason: 'main.ts holds argv, env, signals and exit; the rest is in cli' },
+}
+
+export interface Owner {
+  /** The import, exactly or as the beginning before a `/`. */
+  readonly name: string
+  readonly folders: readonly string[]
+  readonly reason: string
+}
+
+export const OWNERS: readonly Owner[] = [
+  {
+    name: '@peculiar/x509',
+    folders: ['certs'],
+    reason: 'its dates, serials and algorithms come from globals: only certs keeps it in check',
+  },
+  { name: 'reflect-metadata', folders: ['certs'], reason: 'only @peculiar/x509 needs it' },
+  { name: 'koffi', folders: ['os'], reason: 'only os touches the kernel' },
+  { name: 'node:fs', folders: ['os'], reason: 'only os touches files' },
+  { name: 'node:child_process', folders: ['os'], reason: 'only os starts processes' },
+  {
+    name: 'node:net',
+    folders: ['os', 'wire', 'agent/accept', 'http', 'config'],
+    reason: 'sockets are opened by os and accepted by accept (http and config ask isIP)',
+  },
+  {
+    name: '@grpc/grpc-js',
+    folders: ['wire', 'agent/serve', 'agent'],
+    reason: 'gRPC ends at wire and at the services that serve holds',
+  },
+  {
+    name: '@bufbuild/protobuf',
+    folders: ['xds', 'wire', 'agent/serve', 'agent', 'cli', 'gen'],
+    reason: 'messages are encoded where they are sent',
+  },
+  { name: 'fastify', folders: ['http'], reason: 'only http serves HTTP' },
+  {
+    name: 'prom-client',
+    folders: ['telemetry', 'agent'],
+    reason: 'every metric is in the table of telemetry (agent.ts makes the registry)',
+  },
+  { name: 'pino', folders: ['telemetry'], reason: 'every line of log goes through its redaction' },
+  { name: 'zod', folders: ['config'], reason: 'input is checked once, at the edge' },
+  { name: 'yaml', folders: ['config', 'cli'], reason: 'config reads YAML, `-o yaml` writes it' },
+  { name: 'commander', folders: ['cli'], reason: 'only cli reads arguments' },
+]
+
+export interface Banned {
+  readonly text: RegExp
+  /** Files it may stand in: folders or files of src/. */
+  readonly except: readonly string[]
+  readonly reason: string
+}
+
+export const BANNED: readonly Banned[] = [
+  {
+    text: /\bprocess\.exit\(/,
+    except: ['main.ts'],
+    reason: 'the process ends in one place, after what is open is closed',
+  },
+  {
+    text: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bprocess\.hrtime\b|\b(?:setTimeout|setInterval)\(/,
+    except: ['runtime/'],
+    reason: 'time is passed in (runtime/clock.ts), or no test can move it',
+  },
+  {
+    text: /\bMath\.random\(|\brandomBytes\(|\brandomUUID\(|\bgetRandomValues\(/,
+    // os/files.ts makes names of temporary files up.
+    except: ['runtime/', 'os/files.ts'],
+    reason: 'randomness is passed in (runtime/random.ts), or no test can repeat it',
+  },
+  {
+    text: /\bconsole\.\w+\(/,
+    except: [],
+    reason: 'what is said goes through the log, or through the output that cli is given',
+  },
+  {
+    text: /^(?:export )?(?:let|var) /m,
+    except: [],
+    reason: 'no mutable state at the top of a module: two agents in one process must not meet',
+  },
+  {
+    text: /^(?:export )?const \w+(?:: [^=]+)? = (?:new (?:Map|Set|WeakMap|WeakSet)(?:<[^(]*>)?\(\)|\[\])$/m,
+    except: [],
+    reason: 'an empty collection at the top of a module is state that is filled later',
+  },
+]
+
+export const PURE_NODE: Readonly<Record<string, RegExp>> = {
+  'node:buffer': /.*/,
+  'node:crypto': /^\s*\{\s*hash\s*\}\s*$/,
+}
+
+/** Globals beside those of BANNED that a pure folder must not name. */
+export const PURE_BANNED = /\bprocess\.|\bsetImmediate\(|\bqueueMicrotask\(|\bfetch\(|\bcrypto\./
+
+export const MOST_LINES = 300
+export const MOST_FILES = 12
+/** One file a group of commands: as many as there are groups. */
+export const UNBOUNDED_FOLDERS: readonly string[] = ['cli']
+export const VAGUE_NAMES = ['manager', 'handler', 'util', 'utils', 'helper', 'helpers', 'common']
