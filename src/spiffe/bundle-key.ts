@@ -9,7 +9,7 @@ export type BundleKey =
   | { readonly kind: 'ignored'; readonly note: string }
 
 /** A JWK with `use: jwt-svid`: public members only. */
-export type JwtAuthority = Readonly<Record<string, string>>
+type JwtAuthority = Readonly<Record<string, string>>
 
 /** Key types by what a JWT-SVID signature can be made with (JWT-SVID 2.1): no EdDSA, nothing symmetric. */
 const JWT_KEY_TYPES = ['EC', 'RSA']

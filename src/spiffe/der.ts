@@ -26,8 +26,8 @@ export function readDer(bytes: Uint8Array, start: number): DerElement | undefine
   if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) return undefined
   if (first < 0x80) return element(bytes, tag, { from: start + 2, length: first })
   const count = first - 0x80
-  // 0x80 is the indefinite length of BER; four bytes are more than any document here has.
-  if (count === 0 || count > 4) return undefined
+  // 0x80 is the indefinite length of BER; three bytes are enough for 16 MiB, and no document here is longer.
+  if (count === 0 || count > 3) return undefined
   let length = 0
   for (let at = start + 2; at < start + 2 + count; at++) length = length * 256 + (bytes[at] ?? 0)
   const shortest = length < 0x80 ? 0 : Math.ceil((32 - Math.clz32(length)) / 8)

@@ -51,6 +51,7 @@ test('selectorKind is the first two parts, or the type where there are only two'
     ['k8s:pod-label:app:web', 'k8s:pod-label'],
     ['spindle:web', 'spindle'],
     ['unix:uid:', 'unix:uid'],
+    ['x::y', 'x:'],
   ]
   for (const [text, kind] of kinds) assert.equal(selectorKind(parseSelector(text)), kind)
 })

@@ -67,6 +67,13 @@ test('readBundleKey passes over EC keys of another curve or size', () => {
   assertIgnored({ ...ec, x: 5n }, /32 bytes/)
 })
 
+test('readBundleKey takes each curve that a JWT-SVID can be signed on', () => {
+  for (const curve of ['prime256v1', 'secp384r1', 'secp521r1']) {
+    const jwk = { use: 'jwt-svid', kid: 'k', ...ecPublicKey(curve).export({ format: 'jwk' }) }
+    assert.deepEqual(read(jwk), { kind: 'jwt', jwk })
+  }
+})
+
 test('readBundleKey takes RSA keys from 2048 bits', () => {
   const rsa = (bits: number): object => ({
     use: 'jwt-svid',
@@ -76,6 +83,12 @@ test('readBundleKey takes RSA keys from 2048 bits', () => {
   const large = rsa(2048)
   assert.deepEqual(read(large), { kind: 'jwt', jwk: large })
   assertIgnored(rsa(2040), /shorter than 2048/)
+  const modulus = (top: number): object => {
+    const n = Buffer.alloc(256, 1).fill(top, 0, 1).toString('base64url')
+    return { ...large, n }
+  }
+  assertIgnored(modulus(0x7f), /shorter than 2048/)
+  assert.equal(read(modulus(0x80)).kind, 'jwt')
   assertIgnored({ ...large, e: '' }, /no n and e/)
   assertIgnored({ ...large, n: undefined }, /no n and e/)
 })

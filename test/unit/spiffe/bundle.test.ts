@@ -33,6 +33,11 @@ test('serializeBundle writes what parseBundle reads back, whole', () => {
   assert.deepEqual(ignored, [])
 })
 
+test('serializeBundle and parseBundle take the smallest sequence and refresh hint', () => {
+  const least = { ...full, sequence: 0n, refreshHintSeconds: 1 }
+  assert.deepEqual(parseBundle(trustDomain, serializeBundle(least)).bundle, least)
+})
+
 test('serializeBundle writes complete JWKs, and one newline at the end', () => {
   const text = serializeBundle({
     trustDomain,

@@ -1,16 +1,17 @@
 import { Buffer } from 'node:buffer'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 
-/** One DER element; lengths up to 65,535. */
+const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+
+/** One DER element; lengths up to 16 MiB. */
 export function der(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   const body = Buffer.concat(contents)
   if (body.length < 0x80) return Buffer.concat([Buffer.from([tag, body.length]), body])
-  const length =
-    body.length < 0x100 ? [0x81, body.length] : [0x82, body.length >> 8, body.length & 0xff]
-  return Buffer.concat([Buffer.from([tag, ...length]), body])
+  const digits = body.length.toString(16)
+  const length = hex(digits.padStart(digits.length + (digits.length % 2), '0'))
+  return Buffer.concat([Buffer.from([tag, 0x80 + length.length]), length, body])
 }
 
-const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 const utcTime = (text: string): Buffer => der(0x17, Buffer.from(text))
 
 /** A certificate in form only: its names are empty and nobody made its signature. */

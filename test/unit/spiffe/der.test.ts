@@ -7,7 +7,7 @@ import { der } from './certificate-der.ts'
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
 test('readDer reads short and long lengths, and where the next element begins', () => {
-  for (const length of [0, 1, 127, 128, 255, 256, 65535]) {
+  for (const length of [0, 1, 127, 128, 255, 256, 65535, 65536]) {
     const bytes = Buffer.concat([der(0x04, Buffer.alloc(length, 7)), hex('0500')])
     const element = readDer(bytes, 0)
     assert.equal(element?.tag, 0x04)
@@ -19,7 +19,16 @@ test('readDer reads short and long lengths, and where the next element begins', 
 
 test('readDer refuses what is cut short, of indefinite length, or longer written than needed', () => {
   const refused = ['', '30', '3001', '3081', '308180', '3080', '30800000', '308100', '30810100']
-  for (const text of [...refused, '3082000100', '30850000000001', '3084ffffffff', '1f0100']) {
+  refused.push(`3080${'00'.repeat(200)}`)
+  for (const text of [
+    ...refused,
+    '3082000100',
+    '30850000000001',
+    '308400000001',
+    `308401000000`,
+    '3083ffffff',
+    '1f0100',
+  ]) {
     assert.equal(readDer(hex(text), 0), undefined, text)
   }
 })

@@ -68,6 +68,10 @@ test('readJson accepts no text that JSON.parse refuses, and refuses the others o
   )
 })
 
+test('readJson takes a number of 400 characters', () => {
+  assert.equal(read('1'.repeat(400)), BigInt('1'.repeat(400)))
+})
+
 test('readJson keeps every digit of an integer and tells it from a fraction', () => {
   assert.equal(read('9007199254740993'), 9007199254740993n)
   assert.equal(read('-18446744073709551616'), -18446744073709551616n)
@@ -100,6 +104,9 @@ test('readJson names line and column of a fault', () => {
     ['01', 'line 1, column 2: unexpected "1" after the document'],
     ['"a\nb"', 'line 1, column 3: U+000A inside a string'],
     ['"abc', 'line 1, column 5: the end inside a string'],
+    ['é', 'line 1, column 1: expected a value, found U+00E9'],
+    ['\u007f', 'line 1, column 1: expected a value, found U+007F'],
+    ['😀', 'line 1, column 1: expected a value, found U+1F600'],
     ['"\\x"', 'line 1, column 3: unknown escape "x"'],
     ['"\\u12"', 'line 1, column 3: unknown escape "u"'],
     ['"\\ud800"', 'line 1, column 1: a string with an unpaired surrogate'],

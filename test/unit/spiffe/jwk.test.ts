@@ -47,15 +47,37 @@ test('publicJwk refuses curves and kinds of key that a bundle cannot say', () =>
   }
 })
 
+/** A certificate with this SubjectPublicKeyInfo and nothing else in it. */
+function certificateWithKey(algorithm: string, bits: Uint8Array): Buffer {
+  const info = der(0x30, der(0x30, Buffer.from(algorithm, 'hex')), der(0x03, bits))
+  return der(0x30, der(0x30, ...Array.from({ length: 5 }, () => der(0x30)), info))
+}
+
+test('publicJwk takes no compressed or hybrid point, no other length and no unused bits', () => {
+  const p256 = '06072a8648ce3d020106082a8648ce3d030107'
+  const bits = (...bytes: readonly number[]): Buffer =>
+    Buffer.concat([Buffer.from(bytes), Buffer.alloc(64, 5)])
+  assert.equal(publicJwk(certificateWithKey(p256, bits(0, 4))).kty, 'EC')
+  const refused = [bits(0, 6), bits(0, 2).subarray(0, 34), bits(0, 4, 5), bits(1, 4), bits(0)]
+  for (const key of refused) {
+    assert.throws(() => publicJwk(certificateWithKey(p256, key)), { code: 'certificate_invalid' })
+  }
+})
+
 test('publicJwk refuses an RSA key whose numbers are negative or missing', () => {
   const minusOne = Buffer.from('0201ff', 'hex')
+  const lowest = Buffer.from('020180', 'hex')
   const three = Buffer.from('020103', 'hex')
-  for (const numbers of [[minusOne, three], [three], [], [Buffer.from('0200', 'hex'), three]]) {
-    const rsa = der(0x30, Buffer.from('06092a864886f70d0101010500', 'hex'))
-    const bits = der(0x03, Buffer.from([0]), der(0x30, ...numbers))
-    const info = der(0x30, rsa, bits)
-    const signed = der(0x30, ...Array.from({ length: 5 }, () => der(0x30)), info)
-    assert.throws(() => publicJwk(der(0x30, signed)), { code: 'certificate_invalid' })
+  for (const numbers of [
+    [minusOne, three],
+    [lowest, three],
+    [three],
+    [],
+    [Buffer.from('0200', 'hex'), three],
+  ]) {
+    const bits = Buffer.concat([Buffer.from([0]), der(0x30, ...numbers)])
+    const certificate = certificateWithKey('06092a864886f70d0101010500', bits)
+    assert.throws(() => publicJwk(certificate), { code: 'certificate_invalid' })
   }
 })
 
