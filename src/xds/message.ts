@@ -49,7 +49,7 @@ export interface SentResource {
   readonly name: string
   readonly version: string
   readonly kind: Resource['kind']
-  /** True where the client had not acknowledged this content when it was sent. */
+  /** False where the response only repeats what the client acknowledged last under this name. */
   readonly fresh: boolean
 }
 
@@ -62,7 +62,7 @@ export type Note =
       readonly resources: readonly SentResource[]
     }
   /**
-   * Rejected. `rejected` is what the answer can be about: content not acknowledged before. `quarantine` are the
+   * Rejected. `rejected` is what the answer can be about: what the response did not merely repeat. `quarantine` are the
    * versions to keep from this caller (View.quarantined); empty where the client asked a name for the wrong
    * purpose, which says nothing about the content.
    */

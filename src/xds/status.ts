@@ -31,17 +31,17 @@ export function heldNames(state: StreamState, view: View): readonly HeldName[] {
       const hadValue = sent !== undefined || acked !== undefined
       return { name, status: hadValue ? 'revoked' : 'waiting', sent, acked, why }
     }
-    const refused =
-      resolution.state === 'present' && !sendable(state, resolution.resource.version, view)
-    const status = refused ? 'rejected' : answered(state, name, known)
+    const version = resolution.state === 'present' ? resolution.resource.version : sent
+    const isRefused = version !== undefined && !sendable(state, version, view)
+    const status = isRefused ? 'rejected' : answered(state, name, known)
     return { name, status, sent, acked, why }
   })
 }
 
 function answered(state: StreamState, name: string, known: NameState): NameStatus {
-  const { sent, acked } = known
-  if (sent === undefined) return acked === undefined ? 'pending' : 'acknowledged'
-  if (sent === acked) return 'acknowledged'
+  const { sent, accepted } = known
+  if (sent === undefined) return 'pending'
+  if (accepted) return 'acknowledged'
   const { last } = state
   // What is neither acknowledged nor in the response in flight went unanswered before that one.
   const isAwaited =

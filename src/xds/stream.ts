@@ -191,8 +191,7 @@ function changeSubscriptions(state: StreamState, request: DeltaRequest): StreamS
   const says = subscribe.length > 0 || unsubscribe.length > 0
   if (!says && (state.started || responseNonce !== '')) return state
   const names = new Map(state.names)
-  let wildcard =
-    state.wildcard || (!state.started && subscribe.length === 0 && responseNonce === '')
+  let wildcard = state.wildcard || !says
   for (const name of unsubscribe) {
     if (isWildcard(name)) wildcard = false
     else if (names.get(name)?.explicit === true) names.delete(name)
@@ -251,7 +250,7 @@ function removing(state: StreamState, nonce: string, removed: readonly string[])
   const names = new Map(state.names)
   for (const name of removed) {
     const known = names.get(name)
-    if (known?.explicit === true) names.set(name, { ...known, sent: undefined, removed: true })
+    if (known?.explicit === true) names.set(name, { ...newName, acked: known.acked, removed: true })
     else names.delete(name)
   }
   return { ...state, names, last: { nonce, resources: NOTHING, removed, answer: 'awaited' } }

@@ -14,6 +14,8 @@ export interface NameState {
   readonly explicit: boolean
   /** Version last sent, since the name was last (re)subscribed or removed. */
   readonly sent: string | undefined
+  /** `sent` was acknowledged. */
+  readonly accepted: boolean
   /** Version last acknowledged: what the client works with, even after a removal (Envoy keeps it). */
   readonly acked: string | undefined
   /** Delta: the client was told that the name does not exist, and nothing was sent since. */
@@ -64,6 +66,7 @@ export interface Noted {
 export const newName: NameState = Object.freeze({
   explicit: true,
   sent: undefined,
+  accepted: false,
   acked: undefined,
   removed: false,
 })
@@ -131,7 +134,7 @@ function acknowledge(state: StreamState, last: Sending, view: View): Noted {
   for (const { name, version } of believed) {
     const known = names.get(name)
     // Otherwise the name was given up, or asked for again, after this was sent.
-    if (known?.sent === version) names.set(name, { ...known, acked: version })
+    if (known?.sent === version) names.set(name, { ...known, accepted: true, acked: version })
   }
   const notes: Note[] = []
   if (believed.length > 0 || last.resources.length === 0)
@@ -149,7 +152,7 @@ function reject(
   view: View,
 ): Noted {
   const { last, error } = answered
-  // A SotW response repeats what the client works with already: that is not what it rejects now.
+  // A SotW response repeats what the client has accepted before: that is not what it rejects now.
   const rejected = last.resources.filter((sent) => sent.fresh)
   const kinds = new Set(rejected.map((sent) => sent.kind))
   const [kind] = kinds.size === 1 ? kinds : []
@@ -196,9 +199,10 @@ export function sending(
   const names = new Map(state.names)
   const sent = resources.map(({ name, version, kind }): SentResource => {
     const known = names.get(name) ?? { ...newName, explicit: false }
+    const repeats = known.sent === version && known.accepted
     names.delete(name)
-    names.set(name, { ...known, sent: version, removed: false })
-    return { name, version, kind, fresh: known.acked !== version }
+    names.set(name, { ...known, sent: version, accepted: repeats, removed: false })
+    return { name, version, kind, fresh: !repeats }
   })
   return { ...state, names, last: { nonce, resources: sent, removed: [], answer: 'awaited' } }
 }
