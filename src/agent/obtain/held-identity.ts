@@ -99,6 +99,7 @@ export class HeldIdentity {
 
   /** Renews it now, keeping what it has until then. Resolves to whether the first attempt begun from now on succeeded. */
   renew(): Promise<boolean> {
+    if (this.#stopped) return Promise.resolve(false)
     return new Promise((done) => {
       this.#waiting.push(done)
       this.attempt()

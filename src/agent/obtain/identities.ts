@@ -71,8 +71,6 @@ class HeldIdentities implements Identities, Keeper {
   }
 
   acquire(entry: Entry): Lease {
-    // A caller may come before the next tick of the watch, and must not be served by a clock that is off.
-    this.#watch.look()
     const held = this.#held.get(entry.id) ?? this.#begin(entry)
     held.leases++
     let released = false
