@@ -4,19 +4,15 @@ import fc from 'fast-check'
 import type { DeltaRequest, DeltaResponse } from '../../src/xds/message.ts'
 import { SECRET_TYPE_URL } from '../../src/xds/resource.ts'
 import { initialDelta, stepDelta, type DeltaState } from '../../src/xds/stream.ts'
+import { RUNS, Run, histories, type Dialect, type Tally } from './history.ts'
 import {
-  RUNS,
-  Run,
-  histories,
   isInFlight,
   lastSent,
   rejectedUntil,
   type Asked,
-  type Dialect,
   type Moment,
   type Snapshot,
-  type Tally,
-} from './history.ts'
+} from './record.ts'
 
 const isAll = (name: string): boolean => name === '' || name === '*'
 

@@ -4,19 +4,15 @@ import fc from 'fast-check'
 import type { SotwRequest, SotwResponse } from '../../src/xds/message.ts'
 import { SECRET_TYPE_URL } from '../../src/xds/resource.ts'
 import { initialSotw, stepSotw, type SotwState } from '../../src/xds/stream.ts'
+import { RUNS, Run, histories, type Dialect, type Tally } from './history.ts'
 import {
-  RUNS,
-  Run,
-  histories,
   isInFlight,
   lastSent,
   newestBefore,
   rejectedUntil,
-  type Dialect,
   type Moment,
   type Snapshot,
-  type Tally,
-} from './history.ts'
+} from './record.ts'
 
 /** What the client follows after moment `at`, by the xDS protocol's words alone. */
 function followed(moments: readonly Moment[], at: number) {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { Entry } from '../../../src/registration/entry.ts'
+import { parseSpiffeId, parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts'
+import { meaningOf, namesOf, type Granted, type NamePolicy } from '../../../src/xds/names.ts'
+
+const id = parseSpiffeId
+const own = parseTrustDomain('example.org')
+const partner = parseTrustDomain('partner.test')
+
+let count = 0
+function entry(path: string, more: Partial<Entry> = {}): Entry {
+  const spiffeId = id(`spiffe://example.org/${path}`)
+  const plain = { selectors: [], dnsNames: [], federatesWith: [], hint: '', default: false }
+  return { id: `e${++count}`, spiffeId, ...plain, ...more }
+}
+
+const policy: NamePolicy = {
+  reserved: { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' },
+  aliases: new Map([
+    ['web-cert', id('spiffe://example.org/web')],
+    ['partner-ca', id('spiffe://partner.test')],
+    ['lost', id('spiffe://example.org/lost')],
+  ]),
+  trustDomain: own,
+}
+const web = entry('web', { hint: 'internal' })
+const api = entry('api', { hint: 'internal', federatesWith: [partner] })
+const granted: Granted = { entries: [web, api], defaultEntry: api }
+const nobody: Granted = { entries: [], defaultEntry: undefined }
+
+test('meaningOf knows reserved names, SPIFFE IDs, trust domains, aliases and hints', () => {
+  const mean = (name: string) => meaningOf(name, policy, granted)
+  assert.deepEqual(mean('default'), { kind: 'svid', entry: api })
+  assert.deepEqual(mean('ROOTCA'), { kind: 'bundle', trustDomain: own })
+  assert.deepEqual(mean('ALL'), { kind: 'all-bundles', trustDomains: [own, partner] })
+  assert.deepEqual(mean('spiffe://example.org/web'), { kind: 'svid', entry: web })
+  assert.deepEqual(mean('spiffe://example.org'), { kind: 'bundle', trustDomain: own })
+  assert.deepEqual(mean('spiffe://partner.test'), { kind: 'bundle', trustDomain: partner })
+  assert.deepEqual(mean('web-cert'), { kind: 'svid', entry: web })
+  assert.deepEqual(mean('partner-ca'), { kind: 'bundle', trustDomain: partner })
+  assert.deepEqual(mean('internal'), { kind: 'svid', entry: web }, 'of one hint the oldest wins')
+})
+
+test('meaningOf lets no entry take over a reserved name or an alias by its hint', () => {
+  const entries = ['ROOTCA', 'default', 'lost'].map((hint) => entry(`x-${hint}`, { hint }))
+  const sly: Granted = { entries, defaultEntry: entries[2] }
+  assert.equal(meaningOf('ROOTCA', policy, sly).kind, 'bundle')
+  assert.deepEqual(meaningOf('default', policy, sly), { kind: 'svid', entry: entries[2] })
+  assert.equal(meaningOf('lost', policy, sly).kind, 'none')
+})
+
+test('meaningOf grants no identity and no trust domain that is not of the caller’s entries', () => {
+  const foreign = [
+    'spiffe://example.org/other',
+    'spiffe://other.test',
+    'spiffe://example.org/',
+    'x',
+    '',
+  ]
+  for (const name of foreign) assert.equal(meaningOf(name, policy, granted).kind, 'none', name)
+  const alone: Granted = { entries: [web], defaultEntry: web }
+  assert.equal(meaningOf('spiffe://partner.test', policy, alone).kind, 'none')
+  assert.equal(meaningOf('partner-ca', policy, alone).kind, 'none')
+  assert.deepEqual(meaningOf('ALL', policy, alone), { kind: 'all-bundles', trustDomains: [own] })
+})
+
+test('meaningOf gives a caller without an entry no bundle either', () => {
+  for (const name of ['default', 'ROOTCA', 'ALL', 'spiffe://example.org', 'web-cert', 'internal'])
+    assert.equal(meaningOf(name, policy, nobody).kind, 'none', name)
+})
+
+test('namesOf lists the bundles and each SPIFFE ID once', () => {
+  const twice: Granted = { entries: [...granted.entries, entry('web')], defaultEntry: web }
+  assert.deepEqual(namesOf(policy, twice), [
+    'spiffe://example.org',
+    'spiffe://partner.test',
+    'spiffe://example.org/web',
+    'spiffe://example.org/api',
+  ])
+  assert.deepEqual(namesOf(policy, nobody), [])
+})
+
+test('namesOf lists only names that mean something to the caller', () => {
+  for (const name of namesOf(policy, granted))
+    assert.notEqual(meaningOf(name, policy, granted).kind, 'none', name)
+})
