@@ -15,6 +15,13 @@ const result = spawnSync(
     '--test-reporter=spec',
     ...(patterns.length > 0 ? patterns : ['test/**/*.test.ts']),
   ],
-  { stdio: 'inherit', env: { ...process.env, ENVOY_BIN: process.env.ENVOY_BIN || envoy } },
+  {
+    stdio: 'inherit',
+    env: {
+      SPINDLE_MAIN: 'dist/main.js',
+      ...process.env,
+      ENVOY_BIN: process.env.ENVOY_BIN || envoy,
+    },
+  },
 )
 process.exit(result.status ?? 1)
