@@ -3,8 +3,9 @@ import { hash } from 'node:crypto'
 import { createIssuer } from '../certs/issuer.ts'
 import type { Issuer } from '../certs/issuer.ts'
 import { readKeyPem } from '../certs/keys.ts'
-import { parseCertificate, readCertificatesPem } from '../certs/parse.ts'
+import { parseCertificate, readCertificatesPem, readTrustAnchorsPem } from '../certs/parse.ts'
 import { messageOf, SpindleError } from '../runtime/errors.ts'
+import { signingCertificateFaults } from '../spiffe/x509-svid.ts'
 import { pathLengthFault, pathToAnchor, signedBy } from './chain.ts'
 
 export interface DiskMaterial {
@@ -77,7 +78,9 @@ export function endingFault(ca: Pick<AttachedCa, 'notAfter'>, limits: Limits): s
 }
 
 function anchorsOf(own: Buffer, bundleFile: string | undefined): readonly Buffer[] {
-  if (bundleFile !== undefined) return readCertificatesPem(bundleFile, 'authority.bundleFile')
+  if (bundleFile !== undefined) {
+    return readTrustAnchorsPem(bundleFile, 'authority.bundleFile').anchors.map(({ der }) => der)
+  }
   if (signedBy(own, own)) return [own]
   throw new SpindleError(
     'config_invalid',
@@ -98,7 +101,11 @@ function trustedPath(
   const path = [...reached.sent, reached.anchor]
   const facts = path.map((der) => parseCertificate(der, 'authority.certFile'))
   const notAfter = Math.min(...facts.map((each) => each.notAfter))
-  const faults: string[] = []
+  const faults = facts.flatMap((each) =>
+    signingCertificateFaults(each, 'external').map(
+      (fault) => `authority.certFile: ${each.subject} may not sign: ${fault}`,
+    ),
+  )
   if (pathLengthFault(path) !== undefined) {
     faults.push(
       'authority.certFile: pathLenConstraint allows no CA below it, and Spindle signs with its own intermediate',

@@ -17,6 +17,8 @@ import type { AuthorityOptions, Signer } from './slot-set.ts'
 /** The clock may jump or the machine sleep at any time, so no look is further off than this. */
 const LOOK_EVERY_MS = 10_000
 const RETRY = { baseMs: 500, maxMs: LOOK_EVERY_MS }
+/** Each attempt makes a key; a tenth of a life that is nearly over would be no pause at all. */
+const SHORTEST_RETRY_MS = 100
 
 /** Resolves once it can sign. @throws SpindleError where `source` cannot give a first certificate. */
 export async function createSlotAuthority(
@@ -166,7 +168,8 @@ class SlotAuthority implements X509Authority {
     const signer = this.#set.signer()
     const limits =
       signer === undefined ? RETRY : { ...RETRY, lifeLeftMs: signer.notAfter - clock.now() }
-    const retryMs = retryDelay(this.#failures++, limits, random.fraction())
+    const delay = retryDelay(this.#failures++, limits, random.fraction())
+    const retryMs = Math.max(delay, SHORTEST_RETRY_MS)
     const message = messageOf(thrown)
     this.#tell({ kind: 'failed', message, retryMs })
     this.#set.publish({ mintFault: message })

@@ -159,6 +159,17 @@ test('disk: a key that does not fit, a chain that leads nowhere, a missing bundl
   assert.match(await faultsOf(files(upper)), /authority\.bundleFile: needed/)
 })
 
+test('disk: a certificate on the path, or an anchor, that may not sign is a fault', async () => {
+  const leaf = await createOperatorCa({ name: 'leaf', ...life, by: root, ca: false })
+  const under = await createOperatorCa({ name: 'under', ...life, by: leaf })
+  const certFile = under.certPem + leaf.certPem
+  assert.match(await faultsOf(files(under, { certFile, bundleFile: root.certPem })), /CN=leaf/)
+  assert.match(
+    await faultsOf(files(upper, { bundleFile: leaf.certPem })),
+    /bundleFile.*may not sign/,
+  )
+})
+
 test('disk: a key file that others can read is a fault, one of the owner and its group is not', async () => {
   for (const keyFileMode of [0o644, 0o604, 0o660, 0o602]) {
     const fault = await faultsOf(files(root, { keyFileMode }))
