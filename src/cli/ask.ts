@@ -5,6 +5,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf'
+import { systemClock } from '../runtime/clock.ts'
 import type { Format, Io } from './io.ts'
 import { CALL_DEADLINE_MS } from './options.ts'
 import { render } from './output.ts'
@@ -31,7 +32,7 @@ export async function ask<I extends DescMessage, O extends DescMessage>(
       deadlineMs: question.deadlineMs ?? CALL_DEADLINE_MS,
     })
     const message = { schema: question.method.output, value }
-    io.out(render(options.output, message, () => question.table(value, Date.now())))
+    io.out(render(options.output, message, () => question.table(value, systemClock.now())))
   } finally {
     client.close()
   }

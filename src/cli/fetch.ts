@@ -52,7 +52,7 @@ export async function fetchSecrets(
   if (options.write !== undefined)
     for (const secret of secrets)
       for (const [ending, pem] of Object.entries(secret.files))
-        atomicWrite(
+        await atomicWrite(
           join(options.write, fileName(secret.name) + ending),
           pem,
           ending.includes('key') ? 0o600 : 0o644,

@@ -1,6 +1,7 @@
 /** A child process with an owner: its output is kept, and its end is waited for. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { systemClock } from '../runtime/clock.ts'
 
 export interface Child {
   readonly pid: number
@@ -94,9 +95,9 @@ class StartedChild implements Child {
 
   async stop(graceMs = GRACE_MS): Promise<void> {
     this.signal('SIGTERM')
-    const kill = setTimeout(() => this.signal('SIGKILL'), graceMs)
+    const kill = systemClock.after(graceMs, () => this.signal('SIGKILL'))
     await this.ended
-    clearTimeout(kill)
+    kill.cancel()
   }
 
   #read(text: string): void {

@@ -7,6 +7,8 @@ import type {
 } from '@bufbuild/protobuf'
 import { create } from '@bufbuild/protobuf'
 import * as grpc from '@grpc/grpc-js'
+import type { Clock } from '../runtime/clock.ts'
+import { systemClock } from '../runtime/clock.ts'
 import { serviceDefinition } from './service.ts'
 import { errorOfStatus } from './status.ts'
 
@@ -20,7 +22,7 @@ export interface UnixClient {
   close(): void
 }
 
-export function createUnixClient(socketPath: string): UnixClient {
+export function createUnixClient(socketPath: string, clock: Clock = systemClock): UnixClient {
   const client = new grpc.Client(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': 64 * 2 ** 20,
@@ -35,7 +37,7 @@ export function createUnixClient(socketPath: string): UnixClient {
           definition.requestSerialize,
           definition.responseDeserialize,
           create(method.input, request),
-          { deadline: Date.now() + deadlineMs },
+          { deadline: clock.now() + deadlineMs },
           (failure, value) => {
             if (failure !== null) reject(errorOfStatus(failure, socketPath))
             else resolve(value as MessageShape<typeof method.output>)
