@@ -147,11 +147,10 @@ function readEntry(value: unknown, at: Path, options: EntriesOptions): Read {
     { ...placeholder(options.trustDomain), ...shape.fields },
     options.trustDomain,
   )
-  const told = new Set(shape.faults.map(({ path }) => path[0]))
   const faults = [...shape.faults]
   for (const { path, message } of made.faults ?? []) {
     const inner = pathOf(path).map((part) => (spire ? (SPIRE_FIELDS[part] ?? part) : part))
-    if (!told.has(inner[0])) faults.push({ path: inner, message })
+    faults.push({ path: inner, message })
   }
   const warnings = [...shape.warnings]
   if (made.entry !== undefined) warnings.push(...entryWarnings(made.entry, spire, options))

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import type { Health, HealthResult } from '../telemetry/health.ts'
@@ -46,6 +46,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
+    // fastify's own answer to a malformed URL repeats it, and comes before every hook.
+    frameworkErrors: (error, _, reply) => void fail(reply, error),
     http: { maxHeaderSize: 8192, headersTimeout: REQUEST_MS },
   })
   app.server.maxConnections = MOST_CONNECTIONS
@@ -83,10 +85,12 @@ function routes(app: FastifyInstance, { metrics, health }: HttpOptions): void {
   probe('/live', () => health.live())
   probe('/ready', () => health.ready())
   app.setNotFoundHandler((_, reply) => reply.code(404).send({ error: 'not found' }))
-  app.setErrorHandler((error, _, reply) => {
-    const status = statusOf(error)
-    return reply.code(status).send({ error: status < 500 ? 'bad request' : 'internal' })
-  })
+  app.setErrorHandler((error, _, reply) => fail(reply, error))
+}
+
+function fail(reply: FastifyReply, error: unknown): FastifyReply {
+  const status = statusOf(error)
+  return reply.code(status).send({ error: status < 500 ? 'bad request' : 'internal' })
 }
 
 function statusOf(error: unknown): number {

@@ -55,13 +55,12 @@ function isKeyObject(value: object): boolean {
   )
 }
 
-function redactFields(value: object, depth: number): Record<string, unknown> {
-  const jwk = 'kty' in value
+function redactFields(value: object, depth: number): unknown {
+  // RFC 7517: `d` is in every private key that has a public one, `k` in every secret one.
+  if ('kty' in value && ('d' in value || 'k' in value)) return REDACTED
   const fields = Object.entries(value).map(([name, field]): [string, unknown] => [
     name,
-    KEY_FIELDS.has(name) || (jwk && (name === 'd' || name === 'k'))
-      ? REDACTED
-      : redact(field, depth),
+    KEY_FIELDS.has(name) ? REDACTED : redact(field, depth),
   ])
   return Object.fromEntries(fields)
 }
