@@ -149,7 +149,7 @@ test('startHttp() says which address it cannot have', async (t) => {
 
 test(
   'close() ends connections that are idle, half a request long, or in the middle of an answer',
-  { timeout: 20_000 },
+  { timeout: 8000 },
   async (t) => {
     let asked: (() => void) | undefined
     const reached = new Promise<void>((resolve) => (asked = resolve))
