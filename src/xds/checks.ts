@@ -86,14 +86,14 @@ function pemFaults(
   const text = Buffer.from(source.specifier.value).toString('latin1')
   if (text === '') return [`${field} is empty`]
   const blocks = text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*/g)
-  let end = 0
+  let covered = 0
   let count = 0
-  for (const block of blocks) {
-    if (block.index !== end || block[1] !== label) break
-    end += block[0].length
+  for (const [block, kind] of blocks) {
+    if (kind !== label) break
+    covered += block.length
     count += 1
   }
-  if (count === 0 || end !== text.length) return [`${field} is not PEM of ${label} alone`]
+  if (covered !== text.length) return [`${field} is not PEM of ${label} alone`]
   if (label === 'PRIVATE KEY' && count > 1) return [`${field} holds more than one key`]
   return []
 }

@@ -17,7 +17,9 @@ function runWith(commands: Record<string, number>): { status: number | null; cal
     writeFileSync(path, `#!/bin/sh\necho "${name} $*" >> "${calls}"\nexit ${status}\n`)
     chmodSync(path, 0o755)
   }
-  const { status } = spawnSync('bash', [RUN], { env: { PATH: `${folder}:/usr/bin:/bin:/usr/sbin:/sbin` } })
+  const { status } = spawnSync('bash', [RUN], {
+    env: { PATH: `${folder}:/usr/bin:/bin:/usr/sbin:/sbin` },
+  })
   const lines = readFileSync(calls, 'utf8').trim().split('\n')
   rmSync(folder, { recursive: true })
   return { status, calls: lines }

@@ -24,8 +24,9 @@ import type { SourceState } from '../match/source.ts'
 import type { Sidecar } from './sidecar.ts'
 import type { SdsStream } from './stream.ts'
 
+/** Whole milliseconds: a part of one has no place in a Timestamp. */
 export const timestamp = (ms: number | undefined): Timestamp | undefined =>
-  ms === undefined ? undefined : timestampFromMs(ms)
+  ms === undefined ? undefined : timestampFromMs(Math.floor(ms))
 
 /** A field that is left out where there is nothing to say. */
 function at<K extends string>(key: K, ms: number | undefined): { [k in K]?: Timestamp } {

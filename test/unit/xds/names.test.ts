@@ -6,7 +6,7 @@ import { meaningOf, namesOf, type Granted, type NamePolicy } from '../../../src/
 
 const id = parseSpiffeId
 const own = parseTrustDomain('example.org')
-const partner = parseTrustDomain('partner.test')
+const partner = parseTrustDomain('another.test')
 
 let count = 0
 function entry(path: string, more: Partial<Entry> = {}): Entry {
@@ -19,24 +19,25 @@ const policy: NamePolicy = {
   reserved: { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' },
   aliases: new Map([
     ['web-cert', id('spiffe://example.org/web')],
-    ['partner-ca', id('spiffe://partner.test')],
+    ['partner-ca', id('spiffe://another.test')],
     ['lost', id('spiffe://example.org/lost')],
   ]),
   trustDomain: own,
 }
 const web = entry('web', { hint: 'internal' })
 const api = entry('api', { hint: 'internal', federatesWith: [partner] })
-const granted: Granted = { entries: [web, api], defaultEntry: api }
+const plain = entry('plain')
+const granted: Granted = { entries: [web, api, plain], defaultEntry: api }
 const nobody: Granted = { entries: [], defaultEntry: undefined }
 
 test('meaningOf knows reserved names, SPIFFE IDs, trust domains, aliases and hints', () => {
   const mean = (name: string) => meaningOf(name, policy, granted)
   assert.deepEqual(mean('default'), { kind: 'svid', entry: api })
   assert.deepEqual(mean('ROOTCA'), { kind: 'bundle', trustDomain: own })
-  assert.deepEqual(mean('ALL'), { kind: 'all-bundles', trustDomains: [own, partner] })
+  assert.deepEqual(mean('ALL'), { kind: 'all-bundles', trustDomains: [partner, own] })
   assert.deepEqual(mean('spiffe://example.org/web'), { kind: 'svid', entry: web })
   assert.deepEqual(mean('spiffe://example.org'), { kind: 'bundle', trustDomain: own })
-  assert.deepEqual(mean('spiffe://partner.test'), { kind: 'bundle', trustDomain: partner })
+  assert.deepEqual(mean('spiffe://another.test'), { kind: 'bundle', trustDomain: partner })
   assert.deepEqual(mean('web-cert'), { kind: 'svid', entry: web })
   assert.deepEqual(mean('partner-ca'), { kind: 'bundle', trustDomain: partner })
   assert.deepEqual(mean('internal'), { kind: 'svid', entry: web }, 'of one hint the oldest wins')
@@ -60,7 +61,7 @@ test('meaningOf grants no identity and no trust domain that is not of the caller
   ]
   for (const name of foreign) assert.equal(meaningOf(name, policy, granted).kind, 'none', name)
   const alone: Granted = { entries: [web], defaultEntry: web }
-  assert.equal(meaningOf('spiffe://partner.test', policy, alone).kind, 'none')
+  assert.equal(meaningOf('spiffe://another.test', policy, alone).kind, 'none')
   assert.equal(meaningOf('partner-ca', policy, alone).kind, 'none')
   assert.deepEqual(meaningOf('ALL', policy, alone), { kind: 'all-bundles', trustDomains: [own] })
 })
@@ -73,10 +74,11 @@ test('meaningOf gives a caller without an entry no bundle either', () => {
 test('namesOf lists the bundles and each SPIFFE ID once', () => {
   const twice: Granted = { entries: [...granted.entries, entry('web')], defaultEntry: web }
   assert.deepEqual(namesOf(policy, twice), [
+    'spiffe://another.test',
     'spiffe://example.org',
-    'spiffe://partner.test',
     'spiffe://example.org/web',
     'spiffe://example.org/api',
+    'spiffe://example.org/plain',
   ])
   assert.deepEqual(namesOf(policy, nobody), [])
 })

@@ -11,11 +11,11 @@ const pem = (label: string, body: string) =>
   `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`
 const certificate = (body: string) => pem('CERTIFICATE', body)
 const key = pem('PRIVATE KEY', 'S0VZ')
-const svid: SecretContent = {
+const svid = {
   kind: 'tls-certificate',
   chain: certificate('TEVBRg==') + certificate('SU5U'),
   key,
-}
+} as const satisfies SecretContent
 const spiffe = (...trustDomains: { name: string; pem: string }[]): SecretContent => ({
   kind: 'spiffe-validator',
   trustDomains,
@@ -31,7 +31,7 @@ test('makeResource writes a TLS certificate as inline bytes and nothing else', (
   assert.deepEqual(toJson(SecretSchema, fromBinary(SecretSchema, made!.bytes)), {
     name: 'default',
     tlsCertificate: {
-      certificateChain: { inlineBytes: base64(svid.kind === 'tls-certificate' ? svid.chain : '') },
+      certificateChain: { inlineBytes: base64(svid.chain) },
       privateKey: { inlineBytes: base64(key) },
     },
   })
@@ -77,6 +77,7 @@ test('makeResource gives equal content one version, under any name and in any or
   const different = [
     svid,
     { kind: 'tls-certificate', chain: certificate('TEVBRg=='), key } as const,
+    { ...svid, key: pem('PRIVATE KEY', 'T1RIRVI=') },
     { kind: 'trusted-ca', pem: a.pem } as const,
     { kind: 'trusted-ca', pem: a.pem + b.pem } as const,
     spiffe(a),

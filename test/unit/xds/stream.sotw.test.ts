@@ -106,6 +106,18 @@ test('stepSotw rejects a change that is repeated unanswered beside another', () 
   assert.deepEqual(note?.type === 'nack' && note.quarantine, ['v2', 'v3'])
 })
 
+test('stepSotw remembers each content that was rejected, as long as the view does not', () => {
+  const stream = sotw(viewOf({ a: 'v1' }))
+  stream.ask(['a'])
+  stream.ask(['a'], 'n1', { error: nack })
+  stream.change(viewOf({ a: 'v2' }))
+  stream.ask(['a'], 'n2', { error: nack })
+  assert.equal(stream.change(viewOf({ a: 'v1' })).sent, undefined)
+  stream.change(viewOf({ a: 'v3' }, ['v1']))
+  const known = stream.ask(['a'], 'n3', { error: nack })
+  assert.deepEqual([...known.state.rejected], ['v2', 'v3'], 'what the view knows is let go')
+})
+
 test('stepSotw does not believe the ACK of content that the caller rejected elsewhere', () => {
   const stream = sotw(viewOf({ a: 'v1' }))
   stream.ask(['a'])
