@@ -46,7 +46,7 @@ export function faultLine(fault: Fault): string {
 export function pathText(path: Path): string {
   return path.reduce<string>((text, part) => {
     if (typeof part === 'number') return `${text}[${part}]`
-    if (!/^[A-Za-z_][\w-]*$/.test(part)) return `${text}[${shown(part)}]`
+    if (!/^[A-Za-z_][\w-]{0,39}$/.test(part)) return `${text}[${shown(part)}]`
     return text === '' ? part : `${text}.${part}`
   }, '')
 }

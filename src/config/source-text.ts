@@ -71,7 +71,8 @@ function forbiddenKeys(document: Document): number[] {
 function sentence(code: string, message: string): string {
   if (code === 'DUPLICATE_KEY') return 'a key stands twice in one mapping'
   if (code === 'MULTIPLE_DOCS') return 'one document is allowed, and a second one begins'
-  return message.slice(0, 200)
+  // Some of its messages quote the text they stumbled over.
+  return /["'`]/.test(message) ? code.toLowerCase().replaceAll('_', ' ') : message.slice(0, 200)
 }
 
 /** Where the value stands, or, where the path leaves the document, the nearest mapping above it. */
