@@ -55,6 +55,10 @@ export function createStreamObserver(metrics: Metrics, log: Log): StreamObserver
       metrics.sdsRequestsRefused.inc({ reason })
       log.warn({ ...about(stream), error }, 'stream refused')
     },
+    fetched(resources) {
+      for (const { kind } of resources) metrics.sdsPushes.inc({ variant: 'fetch', kind })
+    },
+    fetchRefused: (code) => metrics.sdsRequestsRefused.inc({ reason: code }),
   }
 }
 

@@ -5,7 +5,7 @@ import type {
   DiscoveryRequest,
 } from '#envoy/service/discovery/v3/discovery_pb.js'
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
-import { SpindleError } from '../../runtime/errors.ts'
+import { SpindleError, codeOf } from '../../runtime/errors.ts'
 import { createSlices } from '../../runtime/slices.ts'
 import { Encoded, serviceDefinition } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
@@ -17,7 +17,7 @@ import { DELTA, nodeFacts, readSotw, SOTW } from './dialect.ts'
 import type { SidecarParts } from './sidecar.ts'
 import { Sidecar } from './sidecar.ts'
 import type { SdsCall, SdsStream, StreamObserver, StreamOptions } from './stream.ts'
-import { DialectStream } from './stream.ts'
+import { DialectStream, refusal } from './stream.ts'
 
 export interface SdsOptions
   extends SidecarParts, Omit<StreamOptions, 'pushes' | 'clock' | 'quarantine'> {
@@ -82,12 +82,16 @@ export function createSds(options: SdsOptions): Sds {
     const view = sidecar.view(validatorFlavour(nodeFacts(call.request.node), options.validator))
     const request = readSotw(call.request)
     await settled(sidecar, view, request.names, options)
+    const unauthorized = options.unauthorized === 'close' ? refusal(request.names, view) : undefined
+    if (unauthorized !== undefined) throw unauthorized
     const context = {
       view,
       nonce: options.nonce,
       limits: { namesPerStream: options.namesPerStream },
     }
-    return new Encoded(options.encoder.sotw(fetchSecrets(request, context)))
+    const response = fetchSecrets(request, context)
+    options.observer.fetched(response.resources)
+    return new Encoded(options.encoder.sotw(response))
   }
 
   return {
@@ -113,7 +117,10 @@ export function createSds(options: SdsOptions): Sds {
         ) => {
           fetch(call).then(
             (encoded) => answer(null, encoded),
-            (thrown: unknown) => answer(statusOf(thrown)),
+            (thrown: unknown) => {
+              options.observer.fetchRefused(codeOf(thrown))
+              answer(statusOf(thrown))
+            },
           )
         },
       })

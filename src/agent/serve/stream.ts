@@ -2,6 +2,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base_pb.js'
 import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { ErrorCode } from '../../runtime/errors.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { Slices } from '../../runtime/slices.ts'
 import { Encoded } from '../../wire/service.ts'
@@ -30,6 +31,9 @@ export interface StreamObserver {
   /** `answerMs` from the response to its answer; undefined where it came too late to be timed. */
   noted(stream: SdsStream, note: Note, answerMs: number | undefined): void
   refused(stream: SdsStream, error: SpindleError): void
+  /** FetchSecrets, which has no stream. */
+  fetched(resources: readonly Resource[]): void
+  fetchRefused(code: ErrorCode): void
 }
 
 export interface StreamOptions {
@@ -184,10 +188,13 @@ export class DialectStream<
       return
     }
     for (const response of result.send) this.#send(response)
-    const refusal = this.#refusal()
-    if (refusal !== undefined) {
-      observer.refused(this, refusal)
-      this.end(refusal)
+    const unauthorized =
+      this.#options.unauthorized === 'close'
+        ? refusal([...this.#state.names.keys()], this.#view)
+        : undefined
+    if (unauthorized !== undefined) {
+      observer.refused(this, unauthorized)
+      this.end(unauthorized)
     } else if (again) this.changed()
   }
 
@@ -246,20 +253,6 @@ export class DialectStream<
     })
   }
 
-  /** SPIRE's behaviour, where it is configured: a stream that asks for what the caller may not have is closed. */
-  #refusal(): SpindleError | undefined {
-    if (this.#options.unauthorized === 'wait') return undefined
-    const view = this.#view
-    const names = [...this.#state.names.keys()].filter(
-      (name) => view.resolve(name).state === 'absent',
-    )
-    if (names.length === 0) return undefined
-    return new SpindleError(
-      'request_invalid',
-      `workload is not authorized for the requested identities ${JSON.stringify(names.slice(0, 8))}`,
-    )
-  }
-
   #close(): void {
     if (this.#ended) return
     this.#ended = true
@@ -268,4 +261,17 @@ export class DialectStream<
     this.sidecar.followers.delete(this)
     this.#options.observer.closed(this)
   }
+}
+
+const NAMES_TOLD = 8
+
+/** SPIRE's behaviour, where it is configured: who asks for what the caller may not have is refused, and told so in its words. */
+export function refusal(asked: readonly string[], view: View): SpindleError | undefined {
+  const names = asked.filter((name) => view.resolve(name).state === 'absent')
+  if (names.length === 0) return undefined
+  const told = JSON.stringify(names.slice(0, NAMES_TOLD))
+  return new SpindleError(
+    'request_invalid',
+    `workload is not authorized for the requested identities ${told}`,
+  )
 }

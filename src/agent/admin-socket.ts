@@ -1,0 +1,91 @@
+/** The admin socket: for root, the agent's own uid and those the configuration allows. */
+import type { X509Authority } from '../authority/authority.ts'
+import type { AgentConfig } from '../config/agent-config.ts'
+import { openProcess } from '../os/open-process.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Health } from '../telemetry/health.ts'
+import type { NamePolicy } from '../xds/names.ts'
+import type { Attestor } from './attest/attestor.ts'
+import type { Kernel } from './kernel.ts'
+import type { Bundles } from './obtain/bundles.ts'
+import type { Identities } from './obtain/identities.ts'
+import { addAdminService } from './serve/admin.ts'
+import type { Sds } from './serve/sds.ts'
+import type { AgentSocket, ConnectionReport } from './socket.ts'
+import { openSocket } from './socket.ts'
+import type { Sources } from './sources.ts'
+import { describeStatus, sourceStates } from './status.ts'
+
+export interface AdminSocketParts {
+  readonly kernel: Kernel
+  readonly config: AgentConfig
+  readonly version: string
+  readonly startedAt: number
+  readonly clock: Clock
+  /** Of the agent. */
+  readonly uid: number
+  readonly socket: AgentSocket<unknown>
+  readonly sds: Sds
+  readonly identities: Identities
+  readonly authority: X509Authority
+  readonly bundles: Bundles
+  readonly sources: Sources
+  readonly attestor: Attestor
+  readonly policy: NamePolicy
+  readonly health: Health
+  readonly httpAddress: () => string
+  readonly reload: () => Promise<void>
+  readonly report: ConnectionReport
+}
+
+const LIMITS = { connectionsPerUid: 64, streamsPerConnection: 16 }
+/** How long a rotation that is asked for waits for sidecars to take the new bundle. */
+const PUBLISH_MS = 30_000
+
+export async function openAdmin(parts: AdminSocketParts): Promise<AgentSocket<unknown>> {
+  const { kernel, config, clock, identities, sources, sds } = parts
+  const { path, allow } = { path: config.admin.socket, allow: config.admin.allow }
+  const allowed = new Set([0, parts.uid, ...allow])
+  const admin = await openSocket<{ readonly uid: number }>({
+    ...kernel,
+    clock,
+    limits: LIMITS,
+    path,
+    // Others have to reach the socket before they can be told apart by uid.
+    mode: allow.length > 0 ? 0o666 : 0o600,
+    folderMode: allow.length > 0 ? 0o755 : 0o700,
+    welcome: ({ peer }) => (allowed.has(peer.uid) ? peer : undefined),
+    report: parts.report,
+  })
+  addAdminService(admin.server, {
+    ...parts,
+    status: () =>
+      describeStatus({
+        ...parts,
+        handle: kernel.handle,
+        ready: () => parts.health.ready(),
+        connections: () => parts.socket.connections.size,
+      }),
+    authorityKind: config.authority.kind,
+    bundles: parts.bundles.feed,
+    trustDomain: config.trustDomain,
+    sources: () => sourceStates(parts),
+    publishMs: PUBLISH_MS,
+    explaining: () => ({
+      attestor: parts.attestor,
+      registry: sources.entries.content.current,
+      policy: parts.policy,
+      sds,
+      open(pid) {
+        const peer = openProcess(kernel.libc, kernel.peers, { pid })
+        return {
+          peer,
+          alive: () => kernel.peers.alive(peer),
+          release: () => kernel.peers.release(peer),
+        }
+      },
+      identityOf: (entry) => identities.find(entry.id) ?? { current: undefined, fault: undefined },
+    }),
+  })
+  return admin
+}
