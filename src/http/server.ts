@@ -34,7 +34,7 @@ const MOST_CONNECTIONS = 64
 
 /**
  * Serves /metrics, /live and /ready, and nothing that changes anything.
- * @throws SpindleError `socket_unusable` when the address cannot be had
+ * @throws SpindleError `listen_failed` when the address cannot be had
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   // Loaded here, since it takes longer to load than the rest of an agent that may have http switched off.
@@ -60,7 +60,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   } catch (error) {
     await app.close()
     const place = addressText(host, options.port)
-    throw new SpindleError('socket_unusable', `http.listen ${place}: ${messageOf(error)}`)
+    throw new SpindleError('listen_failed', `http.listen ${place}: ${messageOf(error)}`)
   }
   const bound = app.server.address()
   const port = typeof bound === 'object' && bound !== null ? bound.port : options.port

@@ -88,6 +88,11 @@ export const ERRORS = {
     exit: 1,
     todo: 'Choose a socket path of at most 107 bytes in a folder only root or the agent’s uid can write.',
   },
+  listen_failed: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Choose an address of this host and a free port for http.listen, or 0 for any free port.',
+  },
   unreachable: {
     grpc: status.UNAVAILABLE,
     exit: 3,
