@@ -20,6 +20,8 @@ export interface OperatorCaOptions {
   readonly pathLen?: number
   readonly ca?: boolean
   readonly keys?: CryptoKeyPair
+  /** false: names alone tie it to its issuer, as in old CAs. */
+  readonly keyIdentifiers?: boolean
 }
 
 const P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -42,8 +44,12 @@ export async function createOperatorCa(options: OperatorCaOptions): Promise<Oper
         x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
         true,
       ),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(by?.keys.publicKey ?? keys.publicKey),
+      ...(options.keyIdentifiers === false
+        ? []
+        : [
+            await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+            await x509.AuthorityKeyIdentifierExtension.create(by?.keys.publicKey ?? keys.publicKey),
+          ]),
     ],
   })
   const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey)

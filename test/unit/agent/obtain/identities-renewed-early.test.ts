@@ -16,6 +16,18 @@ test('clock set forward past the renewal instant: renewed within ten seconds', a
   assert.deepEqual(kinds(events), ['issued', 'clock_jumped', 'issued'])
 })
 
+test('clock set forward by less than to the renewal instant: told once, and nothing is renewed or changed', async (t) => {
+  const { clock, identities, changes, events } = setting(t)
+  const lease = identities.acquire(entry('web'))
+  await settle()
+  const first = lease.current
+  clock.jump(HOUR / 4)
+  await clock.advance(60_000)
+  assert.equal(lease.current, first)
+  assert.deepEqual(kinds(events), ['issued', 'clock_jumped'])
+  assert.deepEqual(changes, ['web'])
+})
+
 test('clock set forward past the end: told as expired, then issued anew', async (t) => {
   const { clock, identities, changes, events } = setting(t)
   const lease = identities.acquire(entry('web'))
