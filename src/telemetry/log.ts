@@ -15,6 +15,8 @@ export interface Log {
   info(fields: LogFields, message: string): void
   warn(fields: LogFields, message: string): void
   error(fields: LogFields, message: string): void
+  /** Whether a line of this level would be written: for what is dear to describe. */
+  enabled(level: LogLevel): boolean
   /** A log whose every line has `fields` too. */
   child(fields: LogFields): Log
 }
@@ -56,6 +58,7 @@ function wrap(logger: Logger): Log {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
+    enabled: (level) => logger.isLevelEnabled(level),
     child: (fields) => wrap(logger.child(clean(fields))),
   }
 }

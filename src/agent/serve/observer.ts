@@ -23,14 +23,14 @@ export function createStreamObserver(metrics: Metrics, log: Log): StreamObserver
       countStream(stream.sidecar, 1)
       held.set(stream, new Map())
       metrics.sdsStreams.inc({ variant: stream.variant })
-      log.debug(about(stream), 'stream opened')
+      if (log.enabled('debug')) log.debug(about(stream), 'stream opened')
     },
     closed(stream) {
       countStream(stream.sidecar, -1)
       for (const kind of held.get(stream)?.values() ?? []) metrics.secretsHeld.dec({ kind })
       held.delete(stream)
       metrics.sdsStreams.dec({ variant: stream.variant })
-      log.debug(about(stream), 'stream closed')
+      if (log.enabled('debug')) log.debug(about(stream), 'stream closed')
     },
     pushed(stream, resource, sinceOpenMs) {
       const { variant } = stream
@@ -42,7 +42,7 @@ export function createStreamObserver(metrics: Metrics, log: Log): StreamObserver
       }
       metrics.sdsPushes.inc({ variant, kind })
       if (sinceOpenMs !== undefined) metrics.sdsTimeToFirstSecret.observe(sinceOpenMs / 1000)
-      log.debug({ ...about(stream), name, kind, version }, 'secret sent')
+      if (log.enabled('debug')) log.debug({ ...about(stream), name, kind, version }, 'secret sent')
     },
     noted(stream, note, answerMs) {
       if (answerMs !== undefined && note.type === 'ack')
@@ -104,7 +104,7 @@ function tell(log: Log, stream: SdsStream, note: Note): void {
     }
     case 'ack':
     case 'stale-nonce':
-      log.trace({ ...about(stream), note: note.type }, 'answer')
+      if (log.enabled('trace')) log.trace({ ...about(stream), note: note.type }, 'answer')
       break
   }
 }
