@@ -33,7 +33,7 @@ export interface Rig {
   /** Every user may enter it. */
   readonly folder: string
   agent(settings?: AgentSettings): Promise<Agent>
-  envoy(agent: Agent, settings?: EnvoySettings): Promise<Envoy>
+  envoy(agent: Pick<Agent, 'socket'>, settings?: EnvoySettings): Promise<Envoy>
   /** An HTTP server on loopback that answers 200 with `body`. Resolves to its port. */
   app(body: string): Promise<number>
   /** Runs `end` when the test ends, last added first. */
@@ -136,11 +136,15 @@ export async function eventually<T>(
   }
 }
 
-/** The listener's port once it is active and accepts. */
+/**
+ * The listener's port once it is active and accepts. A static one is bound, and shown, long before: it accepts when
+ * Envoy starts its workers.
+ */
 export function activeListener(envoy: Envoy, name: string, withinMs?: number): Promise<number> {
   return eventually(
     `listener ${name} active`,
     async () => {
+      if ((await envoy.stat('listener_manager.workers_started')) !== 1) return undefined
       const port = await envoy.listenerPort(name)
       return port !== undefined && port !== 0 ? port : undefined
     },
