@@ -97,7 +97,7 @@ export async function startAgent(
     authority,
     clock,
     random,
-    onEvent: (event) => report.identityEvent(event, identities.current().length),
+    onEvent: report.identityEvent,
   })
   const bundles = createBundles(config.trustDomain, authority.state)
   for (const [trustDomain, source] of sources.bundles) {
@@ -177,7 +177,18 @@ export async function startAgent(
     },
   })
   if (config.http !== undefined)
-    http = await startHttp({ ...config.http, metrics: metricRegistry, health, clock })
+    http = await startHttp({
+      ...config.http,
+      metrics: {
+        contentType: metricRegistry.contentType,
+        metrics() {
+          report.identities(identities.current())
+          return metricRegistry.metrics()
+        },
+      },
+      health,
+      clock,
+    })
   socket.start()
   admin.start()
   const addresses = { socket: config.socket, adminSocket: config.admin.socket, http: httpAddress() }

@@ -15,6 +15,7 @@ import type { Connection } from './accept/connection.ts'
 import type { Caller } from './match/caller.ts'
 import type { SourceState } from './match/source.ts'
 import type { IdentityEvent } from './obtain/held-identity.ts'
+import type { Identity } from './obtain/identity.ts'
 import type { ConnectionReport } from './socket.ts'
 
 export interface Reporter {
@@ -26,7 +27,9 @@ export interface Reporter {
   authorityEvent(event: AuthorityEvent): void
   attested(caller: Caller, elapsedMs: number): void
   attestationRefused(connection: Connection, code: ErrorCode, message: string): void
-  identityEvent(event: IdentityEvent, identities: number): void
+  identityEvent(event: IdentityEvent): void
+  /** Before each scrape: what is current just now. */
+  identities(current: readonly Identity[]): void
   bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
   readonly connections: ConnectionReport
   readonly adminConnections: ConnectionReport
@@ -37,10 +40,8 @@ export function createReporter(metrics: Metrics, log: Log, own: TrustDomain): Re
     ...reportSources(metrics, log),
     ...reportAuthority(metrics, log),
     ...reportCallers(metrics, log),
-    identityEvent: (event, identities) => {
-      metrics.identities.set(identities)
-      tellIdentity(metrics, log, event)
-    },
+    identityEvent: (event) => tellIdentity(metrics, log, event),
+    identities: reportIdentities(metrics),
     bundles: reportBundles(metrics, log, own),
   }
 }
@@ -162,7 +163,6 @@ function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
       metrics.issue.observe(event.tookMs / 1000)
       metrics.rotations.inc({ result: 'ok' })
       if (event.lagMs !== undefined) metrics.rotationLag.observe(event.lagMs / 1000)
-      metrics.secretSecondsLeft.set(spiffeId, notAfter)
       log.info(
         { spiffeId, notAfter: new Date(notAfter).toISOString(), authorityId },
         'X.509-SVID issued',
@@ -183,13 +183,27 @@ function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
       )
       break
     case 'expired':
-      metrics.secretSecondsLeft.remove(event.entry.spiffeId)
       log.error({ spiffeId: event.entry.spiffeId }, 'X.509-SVID expired; it is not served any more')
       break
     case 'clock_jumped':
       metrics.clockJumps.inc({ direction: event.byMs > 0 ? 'forward' : 'backward' })
       log.warn({ byMs: event.byMs }, 'the clock of the machine jumped')
       break
+  }
+}
+
+/** Of several SVIDs of one SPIFFE ID the one that ends first counts. */
+function reportIdentities(metrics: Metrics): Reporter['identities'] {
+  let before: ReadonlySet<string> = new Set()
+  return (current) => {
+    metrics.identities.set(current.length)
+    const ends = new Map<string, number>()
+    for (const { entry, svid } of current)
+      ends.set(entry.spiffeId, Math.min(svid.notAfter, ends.get(entry.spiffeId) ?? Infinity))
+    for (const spiffeId of before)
+      if (!ends.has(spiffeId)) metrics.secretSecondsLeft.remove(spiffeId)
+    for (const [spiffeId, notAfter] of ends) metrics.secretSecondsLeft.set(spiffeId, notAfter)
+    before = new Set(ends.keys())
   }
 }
 
