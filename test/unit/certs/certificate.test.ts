@@ -79,6 +79,12 @@ test('parseCertificate reads each key usage bit by its name', async () => {
   }
 })
 
+test('parseCertificate reads an explicit FALSE as FALSE, though DER leaves it out', async () => {
+  const more = [rawExtension('2.5.29.19', true, '3003010100')]
+  const { der } = await makeCertificate({ more })
+  assert.deepEqual(parseCertificate(der, 'p').basicConstraints, { ca: false })
+})
+
 test('parseCertificate lists critical extensions it does not act on', async () => {
   const more = [
     rawExtension('1.2.3.4', true, '0500'),

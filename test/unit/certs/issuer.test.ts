@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { test } from 'node:test'
 import {
   createIntermediateCertificate,
@@ -174,6 +175,15 @@ test('issueLeaf writes the whole profile, and nothing else', async () => {
   assert.match(leaf.subjectKeyId, /^[0-9a-f]{40}$/)
   assert.deepEqual(leaf.unhandledCritical, [])
   assert.deepEqual(leaf.spki, leafKey.spki)
+})
+
+test('key identifiers are those of RFC 7093: 160 bits of the SHA-256 of the public key', async () => {
+  // The last 65 bytes of a P-256 SubjectPublicKeyInfo are its uncompressed point.
+  const idOf = (spki: Buffer): string => hash('sha256', spki.subarray(-65), 'hex').slice(0, 40)
+  const leaf = parseCertificate(await issueLeaf(issuer, leafRequest()), 'leaf')
+  assert.equal(leaf.subjectKeyId, idOf(leafKey.spki))
+  assert.equal(issuer.authorityId, idOf(rootKey.spki))
+  assert.equal(parseCertificate(root, 'root').subjectKeyId, idOf(rootKey.spki))
 })
 
 test('issueLeaf leaves out a common name over 64 characters, as RFC 5280 does not allow it', async () => {

@@ -128,17 +128,15 @@ test('verifyX509Svid bounds the work a hostile chain can ask for', async () => {
     [root],
     /longer than 16/,
   )
-  // Fourteen CAs of one name and key issue each other: factorially many paths, none of which ends.
+  // Seven CAs of one name and key issue each other: 13,699 paths without a bound, none of which ends.
   const { key } = await makeCa({})
   const name = 'CN=loop'
   const loop = await Promise.all(
-    Array.from({ length: 14 }, () => makeCa({ name, key, by: { name, key, der: root.der } })),
+    Array.from({ length: 7 }, () => makeCa({ name, key, by: { name, key, der: root.der } })),
   )
-  const started = performance.now()
   refuses(
     [await makeLeaf({ by: { name, key, der: root.der } }), ...loop],
     [root],
     /too many signatures/,
   )
-  assert.ok(performance.now() - started < 5000)
 })
