@@ -5,7 +5,6 @@ import { SpindleError } from '../runtime/errors.ts'
 import { isWorkloadId, parseSpiffeId } from '../spiffe/spiffe-id.ts'
 import { mayIssueAuthorities, signingCertificateFaults } from '../spiffe/x509-svid.ts'
 import { parseCertificate, type ParsedCertificate } from './certificate.ts'
-import type { CaRequest, Issuer } from './issuer.ts'
 import type { KeyPair } from './keys.ts'
 import {
   distinguishedName,
@@ -14,6 +13,8 @@ import {
   refused,
   serialNumber,
   wholeSeconds,
+  type CaRequest,
+  type Issuer,
 } from './profile.ts'
 import { signatureFits } from './verify.ts'
 

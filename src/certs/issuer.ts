@@ -1,45 +1,15 @@
-import { sign, verify, type KeyObject } from 'node:crypto'
+import { sign, verify } from 'node:crypto'
 import { SpindleError } from '../runtime/errors.ts'
-import {
-  parseSpiffeId,
-  trustDomainOf,
-  type SpiffeId,
-  type TrustDomain,
-} from '../spiffe/spiffe-id.ts'
+import { parseSpiffeId, trustDomainOf, type TrustDomain } from '../spiffe/spiffe-id.ts'
 import { signingCertificateFaults } from '../spiffe/x509-svid.ts'
 import { parseCertificate, type ParsedCertificate } from './certificate.ts'
 import { objectIdentifier, sequence } from './der.ts'
 import type { AnyKeyType, KeyPair } from './keys.ts'
-import {
-  authorityKeyIdExtension,
-  encodeCertificate,
-  encodeTbs,
-  type IssuerParts,
-  type LeafRequest,
-} from './leaf.ts'
-import { keyIdentifier, refused } from './profile.ts'
+import { authorityKeyIdExtension, encodeCertificate, encodeTbs, type LeafRequest } from './leaf.ts'
+import { keyIdentifier, refused, type CaRequest, type Issuer } from './profile.ts'
 
 export type { LeafRequest } from './leaf.ts'
-
-/** A signing certificate with its key, prepared for fast signing. */
-export interface Issuer {
-  readonly certificate: Buffer
-  readonly key: KeyPair
-  readonly keyType: AnyKeyType
-  /** ms since the epoch */
-  readonly notBefore: number
-  readonly notAfter: number
-  /** Hex of the subject key identifier: the authority's id, as SPIRE names it. */
-  readonly authorityId: string
-  /** How many CAs may follow it; undefined: any number. */
-  readonly pathLen?: number
-  /** That of its URI SAN, where it has one that is a SPIFFE ID. */
-  readonly trustDomain?: TrustDomain
-  readonly parts: IssuerParts
-  readonly digest: 'sha256' | 'sha384'
-  /** From the certificate, so that a key that does not fit it can sign nothing that passes the self-check. */
-  readonly publicKey: KeyObject
-}
+export type { CaRequest, Issuer } from './profile.ts'
 
 const NULL = Buffer.from([0x05, 0x00])
 const RSA_SHA256 = sequence(objectIdentifier('1.2.840.113549.1.1.11'), NULL)
@@ -130,15 +100,6 @@ function signatureOf(issuer: Issuer, tbs: Buffer): Promise<Buffer> | Buffer {
       else reject(error)
     })
   })
-}
-
-export interface CaRequest {
-  readonly trustDomainId: SpiffeId
-  readonly notBefore: number
-  readonly notAfter: number
-  readonly serial: Uint8Array
-  /** CN of the subject; O is `SPIFFE`, C is `US`, as SPIRE's. A serialNumber attribute keeps subjects of rotations apart. */
-  readonly commonName?: string
 }
 
 /** Makes a self-signed CA certificate for `key` (rules XC-*). Resolves to DER. @throws SpindleError `request_invalid` */

@@ -10,6 +10,7 @@ import {
   refused,
   serialNumber,
   wholeSeconds,
+  type IssuerParts,
 } from './profile.ts'
 
 export interface LeafRequest {
@@ -22,16 +23,6 @@ export interface LeafRequest {
   readonly notAfter: number
   /** Positive, at most 20 bytes in DER. */
   readonly serial: Uint8Array
-}
-
-/** The parts of a leaf that are the issuer's, in DER. */
-export interface IssuerParts {
-  /** The issuer's subject. */
-  readonly name: Buffer
-  /** AlgorithmIdentifier of its signatures. */
-  readonly algorithm: Buffer
-  /** The authorityKeyIdentifier extension. */
-  readonly authorityKeyId: Buffer
 }
 
 const TRUE = Buffer.from([0x01, 0x01, 0xff])

@@ -1,6 +1,5 @@
 /** What the other folders read certificates with. */
 export { parseCertificate, readCertificatesPem, readTrustAnchorsPem } from './certificate.ts'
-export type { ParsedCertificate } from './certificate.ts'
 export { envoyFaults } from './envoy.ts'
 export { toPem } from './pem.ts'
 export { verifyX509Svid } from './verify.ts'

@@ -1,5 +1,7 @@
-/** What every certificate written here has in common: names, key identifiers, serial numbers, times. */
-import { hash } from 'node:crypto'
+/** What every certificate written here has in common: its issuer, names, key identifiers, serial numbers, times. */
+import { hash, type KeyObject } from 'node:crypto'
+import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts'
+import type { AnyKeyType, KeyPair } from './keys.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import { derTag } from '../spiffe/der.ts'
 import {
@@ -12,6 +14,45 @@ import {
   utf8String,
 } from './der.ts'
 import { expect, only, series } from './extensions.ts'
+
+/** The parts of a leaf that are the issuer's, in DER. */
+export interface IssuerParts {
+  /** The issuer's subject. */
+  readonly name: Buffer
+  /** AlgorithmIdentifier of its signatures. */
+  readonly algorithm: Buffer
+  /** The authorityKeyIdentifier extension. */
+  readonly authorityKeyId: Buffer
+}
+
+/** A signing certificate with its key, prepared for fast signing. */
+export interface Issuer {
+  readonly certificate: Buffer
+  readonly key: KeyPair
+  readonly keyType: AnyKeyType
+  /** ms since the epoch */
+  readonly notBefore: number
+  readonly notAfter: number
+  /** Hex of the subject key identifier: the authority's id, as SPIRE names it. */
+  readonly authorityId: string
+  /** How many CAs may follow it; undefined: any number. */
+  readonly pathLen?: number
+  /** That of its URI SAN, where it has one that is a SPIFFE ID. */
+  readonly trustDomain?: TrustDomain
+  readonly parts: IssuerParts
+  readonly digest: 'sha256' | 'sha384'
+  /** From the certificate, so that a key that does not fit it can sign nothing that passes the self-check. */
+  readonly publicKey: KeyObject
+}
+
+export interface CaRequest {
+  readonly trustDomainId: SpiffeId
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly serial: Uint8Array
+  /** CN of the subject; O is `SPIFFE`, C is `US`, as SPIRE's. A serialNumber attribute keeps subjects of rotations apart. */
+  readonly commonName?: string
+}
 
 const attribute = (oid: string, value: Buffer): Buffer =>
   set(sequence(objectIdentifier(oid), value))
