@@ -1,0 +1,44 @@
+/** Commands of the CLI as processes, also as another user. */
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { ROOT } from './rig.ts'
+
+export interface CommandResult {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+export interface CommandOptions {
+  readonly uid?: number
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+const MAIN = join(ROOT, process.env['SPINDLE_MAIN'] ?? 'src/main.ts')
+/** No command of a test takes this long: one that does hangs. */
+const DEADLINE_MS = 60_000
+
+/** Runs `spindle ARGS` to its end. */
+export function spindle(
+  args: readonly string[],
+  { uid, cwd, env }: CommandOptions = {},
+): Promise<CommandResult> {
+  const program =
+    uid === undefined ? [MAIN] : [join(import.meta.dirname, 'as-uid.ts'), `${uid}`, MAIN]
+  const child = spawn(process.execPath, ['--disable-sigusr1', ...program, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: DEADLINE_MS,
+    killSignal: 'SIGKILL',
+  })
+  let out = ''
+  let err = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code, out, err }))
+  })
+}
