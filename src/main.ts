@@ -2,6 +2,9 @@
 // argv, environment and signals to the command line; the only place that ends the process.
 import { run } from './cli/program.ts'
 
+// A reader that goes away, as `| head` does, ends nothing: a command ends by itself, after what it opened is closed.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
 const exitCode = await run(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),

@@ -7,5 +7,16 @@ export interface Io {
   onSignal(signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listen: () => void): () => void
 }
 
+/** Ends a command that says by itself what is wrong, in its own words; one that says nothing has said it before. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed'
+  readonly exitCode: 1 | 3
+
+  constructor(exitCode: 1 | 3, message = '') {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
 export type Format = 'table' | 'json' | 'yaml'
 export const FORMATS: readonly Format[] = ['table', 'json', 'yaml']

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
 import { addAgentCommands } from './agent.ts'
 import type { Io } from './io.ts'
+import { CommandFailed } from './io.ts'
 import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
 import { addShowCommands } from './show.ts'
@@ -40,6 +41,10 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return 0
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : ERRORS.usage.exit
+    if (thrown instanceof CommandFailed) {
+      if (thrown.message !== '') io.err(`${thrown.message}\n`)
+      return thrown.exitCode
+    }
     if (thrown instanceof SpindleError) {
       io.err(`spindle: ${thrown.message}\n${ERRORS[thrown.code].todo} (${thrown.code})\n`)
       return ERRORS[thrown.code].exit

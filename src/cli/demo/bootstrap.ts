@@ -17,6 +17,8 @@ export interface Sidecar {
   /** Names of the certificate and of the bundle to ask for; undefined keeps those of the file. */
   readonly certificateName?: string
   readonly bundleName?: string
+  /** Requests to the peer on one connection, each of which is a TLS handshake; undefined sets no limit. */
+  readonly requestsPerConnection?: number
 }
 
 /** The parts of a bootstrap configuration that are changed here. */
@@ -31,6 +33,10 @@ interface Listener {
 }
 interface Cluster {
   name: string
+  typed_extension_protocol_options?: Record<
+    string,
+    { common_http_protocol_options?: Record<string, unknown> }
+  >
   load_assignment: { endpoints: [{ lb_endpoints: [{ endpoint: { address: unknown } }] }] }
 }
 
@@ -70,7 +76,14 @@ export function renderBootstrap(template: string, sidecar: Sidecar): string {
   inbound.address = address(sidecar.inboundPort)
   named(listeners, 'outbound').address = address(sidecar.outboundPort)
   pointTo(named(clusters, 'app'), address(sidecar.appPort))
-  pointTo(named(clusters, 'peer'), address(sidecar.peerPort))
+  const peer = named(clusters, 'peer')
+  pointTo(peer, address(sidecar.peerPort))
+  if (sidecar.requestsPerConnection !== undefined)
+    for (const options of Object.values(peer.typed_extension_protocol_options ?? {}))
+      options.common_http_protocol_options = {
+        ...options.common_http_protocol_options,
+        max_requests_per_connection: sidecar.requestsPerConnection,
+      }
   pointTo(named(clusters, 'spindle_agent'), { pipe: { path: sidecar.agentSocket } })
   const { mayCall } = sidecar
   if (mayCall !== undefined)

@@ -3,9 +3,15 @@ import { join } from 'node:path'
 import type { Child } from '../../os/child.ts'
 import { startChild } from '../../os/child.ts'
 import { makeFolder, readText, writeText } from '../../os/scratch.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { messageOf } from '../../runtime/errors.ts'
+import type { Patience } from './wait.ts'
+import { waitFor } from './wait.ts'
 
 export interface Envoy {
   readonly child: Child
+  /** `http://127.0.0.1:port` */
+  readonly adminUrl: string
   /** A GET of the admin interface. */
   admin(path: string): Promise<string>
   /** The port a listener is bound to; undefined while it is not active. */
@@ -15,7 +21,7 @@ export interface Envoy {
   stop(): Promise<void>
 }
 
-export interface EnvoyOptions {
+export interface EnvoyOptions extends Partial<Patience> {
   readonly binary: string
   /** The bootstrap configuration, JSON or YAML. */
   readonly config: string
@@ -26,6 +32,7 @@ export interface EnvoyOptions {
 }
 
 const ADMIN_DEADLINE_MS = 5_000
+const START_DEADLINE_MS = 30_000
 
 /** Resolves as soon as the admin interface answers; listeners may still wait for secrets. */
 export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
@@ -37,22 +44,17 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
   const child = await startChild(
     options.binary,
     [
-      ...['--config-path', config, '--admin-address-path', addressFile, '--log-level', 'warning'],
+      '--config-path',
+      config,
+      '--admin-address-path',
+      addressFile,
+      '--log-level',
+      'warning',
       ...(options.args ?? ['--use-dynamic-base-id', '--concurrency', '1']),
     ],
     { cwd: folder, ...(uid !== undefined && { uid, gid: uid }) },
   )
-  let ended = false
-  void child.ended.then(() => (ended = true))
-  let address: string | undefined
-  for (const give = Date.now() + 30_000; address === undefined;) {
-    if (ended || Date.now() > give) {
-      await child.stop()
-      throw new Error(`Envoy did not start:\n${child.output().slice(-4000)}`)
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    address = readText(addressFile)
-  }
+  const address = await adminAddress(child, addressFile, options)
   const base = `http://${address}`
   const admin = async (path: string): Promise<string> => {
     const answer = await fetch(base + path, { signal: AbortSignal.timeout(ADMIN_DEADLINE_MS) })
@@ -60,6 +62,7 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
   }
   return {
     child,
+    adminUrl: base,
     admin,
     async listenerPort(name) {
       const listeners = JSON.parse(await admin('/listeners?format=json')) as ListenerStatuses
@@ -72,6 +75,29 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
       return value === undefined ? undefined : Number(value)
     },
     stop: () => child.stop(),
+  }
+}
+
+/** @throws Error with Envoy's output, once it has been ended, when it does not start */
+async function adminAddress(
+  child: Child,
+  addressFile: string,
+  { clock = systemClock, signal }: Partial<Patience>,
+): Promise<string> {
+  const gone = new AbortController()
+  void child.ended.then(() => gone.abort(new Error('it ended')))
+  try {
+    return await waitFor('its admin interface', async () => readText(addressFile), {
+      clock,
+      signal: AbortSignal.any([gone.signal, ...(signal === undefined ? [] : [signal])]),
+      withinMs: START_DEADLINE_MS,
+    })
+  } catch (thrown) {
+    await child.stop()
+    signal?.throwIfAborted()
+    throw new Error(`Envoy did not start: ${messageOf(thrown)}\n${child.output().slice(-4000)}`, {
+      cause: thrown,
+    })
   }
 }
 
