@@ -2,8 +2,8 @@ import type { View } from './resource.ts'
 import { sendable, type NameState, type StreamState } from './subscription.ts'
 
 /**
- * waiting: the caller is not granted the name · pending: it may come any moment · sent: not answered yet ·
- * acknowledged · rejected: its present content was NACKed by this caller · unanswered: the deadline passed ·
+ * waiting: the caller is not granted the name · pending: it, or a newer one, may come any moment · sent: not answered
+ * yet · acknowledged · rejected: its present content was NACKed by this caller · unanswered: the deadline passed ·
  * revoked: the client holds a value whose entry is gone.
  */
 export type NameStatus =
@@ -21,6 +21,8 @@ export interface HeldName {
   readonly why: string
 }
 
+const NEWER = 'a newer one waits for the stream to answer or to read'
+
 /** Every name the stream asked for or was sent. */
 export function heldNames(state: StreamState, view: View): readonly HeldName[] {
   return [...state.names].map(([name, known]) => {
@@ -34,6 +36,8 @@ export function heldNames(state: StreamState, view: View): readonly HeldName[] {
     const version = resolution.state === 'present' ? resolution.resource.version : sent
     const isRefused = version !== undefined && !sendable(state, version, view)
     const status = isRefused ? 'rejected' : answered(state, name, known)
+    if (status === 'acknowledged' && version !== sent)
+      return { name, status: 'pending', sent, acked, why: NEWER }
     return { name, status, sent, acked, why }
   })
 }

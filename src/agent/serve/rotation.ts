@@ -3,6 +3,7 @@ import type { X509Authority } from '../../authority/authority.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Identities } from '../obtain/identities.ts'
 import type { Sds } from './sds.ts'
+import type { HeldSecretView } from './stream.ts'
 
 export interface RotationReport {
   readonly activeAuthorityId: string
@@ -25,23 +26,25 @@ export async function rotateAuthority(parts: {
   const { authority, identities, sds } = parts
   await authority.prepare()
   await published(parts)
-  const { acknowledged, holding } = bundleHolders(sds)
+  const bundles = heldBundles(sds)
   await authority.activate()
   const renewed = await identities.renewAll()
   const active = authority.state.current.slots.find((slot) => slot.status === 'active')
-  return { activeAuthorityId: active?.authorityId ?? '', acknowledged, holding, renewed }
+  return {
+    activeAuthorityId: active?.authorityId ?? '',
+    acknowledged: bundles.filter(({ status }) => status === 'acknowledged').length,
+    holding: bundles.length,
+    renewed,
+  }
 }
 
-function bundleHolders(sds: Sds): { readonly acknowledged: number; readonly holding: number } {
-  let acknowledged = 0
-  let holding = 0
-  for (const stream of sds.streams)
-    for (const held of stream.held())
-      if (held.kind === 'bundle' && held.sent !== undefined) {
-        holding += 1
-        if (held.status === 'acknowledged') acknowledged += 1
-      }
-  return { acknowledged, holding }
+/** The bundles that streams were given and may still be given. */
+function heldBundles(sds: Sds): readonly HeldSecretView[] {
+  return [...sds.streams].flatMap((stream) =>
+    stream
+      .held()
+      .filter(({ kind, sent, status }) => kind === 'bundle' && sent && status !== 'revoked'),
+  )
 }
 
 /** Resolves when no bundle is on its way any more, or after `publishMs`. */
@@ -54,10 +57,10 @@ function published({
   readonly clock: Clock
   readonly publishMs: number
 }): Promise<void> {
-  const done = (): boolean => {
-    const { acknowledged, holding } = bundleHolders(sds)
-    return sds.pushesWaiting === 0 && acknowledged === holding
-  }
+  // For one that was rejected there is nothing to wait: it is not sent again.
+  const done = (): boolean =>
+    sds.pushesWaiting === 0 &&
+    heldBundles(sds).every(({ status }) => status === 'acknowledged' || status === 'rejected')
   if (done()) return Promise.resolve()
   return new Promise((resolve) => {
     const finish = (): void => {
@@ -66,7 +69,7 @@ function published({
       resolve()
     }
     const timer = clock.after(publishMs, finish)
-    const unsubscribe = sds.onAnswer(() => {
+    const unsubscribe = sds.onProgress(() => {
       if (done()) finish()
     })
   })

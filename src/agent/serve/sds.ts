@@ -31,8 +31,8 @@ export interface Sds {
   readonly streams: ReadonlySet<SdsStream>
   /** Streams that have something to be told and were not yet. */
   readonly pushesWaiting: number
-  /** `listen` is called after each answer of a client. */
-  onAnswer(listen: () => void): () => void
+  /** `listen` is called after streams were pushed to, answered or ended; once for all of a turn. */
+  onProgress(listen: () => void): () => void
   addTo(server: Server): void
   sidecarOf(caller: Caller): Sidecar
   /** Ends every stream with UNAVAILABLE: Envoy comes back at once. */
@@ -48,9 +48,13 @@ const FETCH_WAIT_MS = 5_000
 export function createSds(options: SdsOptions): Sds {
   const sidecars = new Map<Caller, Sidecar>()
   const streams = new Set<SdsStream>()
-  const pushes = createSlices<SdsStream>(STREAMS_A_TURN, (stream) => stream.push())
-  const answerListeners = new Set<() => void>()
-  const observer = tracking(options.observer, streams, answerListeners)
+  const listeners = new Set<() => void>()
+  const progress = onceATurn(listeners)
+  const pushes = createSlices<SdsStream>(STREAMS_A_TURN, (stream) => {
+    stream.push()
+    progress()
+  })
+  const observer = tracking(options.observer, streams, progress)
   const streamOptions: StreamOptions = { ...options, pushes, observer }
 
   const sidecarOf = (caller: Caller): Sidecar => {
@@ -101,9 +105,9 @@ export function createSds(options: SdsOptions): Sds {
     get pushesWaiting() {
       return pushes.waiting
     },
-    onAnswer(listen) {
-      answerListeners.add(listen)
-      return () => void answerListeners.delete(listen)
+    onProgress(listen) {
+      listeners.add(listen)
+      return () => void listeners.delete(listen)
     },
     addTo(server) {
       server.addService(serviceDefinition(SecretDiscoveryService), {
@@ -136,21 +140,24 @@ export function createSds(options: SdsOptions): Sds {
   }
 }
 
-function tracking(
-  observer: StreamObserver,
-  streams: Set<SdsStream>,
-  answerListeners: ReadonlySet<() => void>,
-): StreamObserver {
+/** Calls `listeners` after the streams have taken in what the turn of the event loop brought. */
+function onceATurn(listeners: ReadonlySet<() => void>): () => void {
   let telling = false
-  // Once a turn, after the streams have taken the answers in.
-  const tell = (): void => {
-    if (telling || answerListeners.size === 0) return
+  return () => {
+    if (telling || listeners.size === 0) return
     telling = true
     setImmediate(() => {
       telling = false
-      for (const listen of answerListeners) listen()
+      for (const listen of listeners) listen()
     })
   }
+}
+
+function tracking(
+  observer: StreamObserver,
+  streams: Set<SdsStream>,
+  progress: () => void,
+): StreamObserver {
   return {
     ...observer,
     opened(stream) {
@@ -160,10 +167,11 @@ function tracking(
     closed(stream) {
       streams.delete(stream)
       observer.closed(stream)
+      progress()
     },
     noted(stream, note, answerMs) {
       observer.noted(stream, note, answerMs)
-      tell()
+      progress()
     },
   }
 }

@@ -57,3 +57,13 @@ test('heldNames says why a name has no value', () => {
   const { state } = stepDelta(initialDelta(), say({ subscribe: ['a'] }), context)
   assert.equal(heldNames(state, context.view)[0]?.why, 'not granted')
 })
+
+test('heldNames does not take an older value that was acknowledged for the newer one that waits', () => {
+  const context = contextOf(viewOf({ a: 'v1', b: 'w1' }))
+  let { state } = stepDelta(initialDelta(), say({ subscribe: ['a', 'b'] }), context)
+  state = stepDelta(state, say({ responseNonce: 'n1' }), context).state
+  context.view = viewOf({ a: 'v2', b: 'w1' })
+  state = stepDelta(state, { type: 'view' }, context).state
+  const held = heldNames(state, context.view).find(({ name }) => name === 'a')
+  assert.deepEqual([held?.status, held?.sent, held?.acked], ['pending', 'v1', 'v1'])
+})
