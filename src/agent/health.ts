@@ -58,7 +58,9 @@ async function askForSecret(socket: string): Promise<string> {
     }
     await client.call(SecretDiscoveryService.method.fetchSecrets, request, { deadlineMs: PROBE_MS })
   } catch (thrown) {
-    if (!(thrown instanceof SpindleError) || thrown.code !== 'not_found') throw thrown
+    // With `sds.unauthorized: close` a name that is not granted is refused where it is not found otherwise.
+    const code = thrown instanceof SpindleError ? thrown.code : undefined
+    if (code !== 'not_found' && code !== 'request_invalid') throw thrown
   } finally {
     client.close()
   }

@@ -96,7 +96,7 @@ export const ERRORS = {
   unreachable: {
     grpc: status.UNAVAILABLE,
     exit: 3,
-    todo: 'Start the agent, or name its socket with --socket.',
+    todo: 'Start the agent, or name its socket with --socket or --admin-socket.',
   },
   internal: {
     grpc: status.INTERNAL,

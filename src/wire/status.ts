@@ -20,13 +20,25 @@ export function statusOf(thrown: unknown): StatusObject {
 
 const CODED = /^([a-z_]+): (.*)$/s
 
+/** What connect(2) says of a Unix socket. */
+const CONNECT: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket (ENOENT)',
+  ECONNREFUSED: 'nobody listens there (ECONNREFUSED)',
+}
+
 /** A client's view of a failed call, back as the coded error where the server sent one. */
 export function errorOfStatus(failure: ServiceError, target: string): SpindleError {
   const coded = CODED.exec(failure.details)
   if (coded?.[1] !== undefined && Object.hasOwn(ERRORS, coded[1]))
     return new SpindleError(coded[1] as keyof typeof ERRORS, coded[2] ?? '')
-  if (failure.code === 14 || failure.code === 4)
-    return new SpindleError('unreachable', `${target} does not answer: ${failure.details}`)
+  if (failure.code === 14 || failure.code === 4) {
+    // grpc-js tells the errno of connect(2) in the middle of a text that says it twice.
+    const errno = /\bconnect (E[A-Z]+)\b/.exec(failure.details)?.[1]
+    if (errno === 'EACCES' || errno === 'EPERM')
+      return new SpindleError('peer_refused', `${target} is not open to this user (${errno})`)
+    const why = errno === undefined ? plain(failure.details) : CONNECT[errno]
+    return new SpindleError('unreachable', `${target} does not answer: ${why ?? errno}`)
+  }
   return new SpindleError(
     'internal',
     `${target} answered status ${failure.code}: ${failure.details}`,

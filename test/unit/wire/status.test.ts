@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+
+import { closeSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Metadata, status } from '@grpc/grpc-js'
+import type { ServiceError } from '@grpc/grpc-js'
+import { AdminService } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import { openLibc } from '../../../src/os/libc.ts'
+import { SpindleError } from '../../../src/runtime/errors.ts'
+import { createUnixClient } from '../../../src/wire/client.ts'
+import { errorOfStatus, statusOf } from '../../../src/wire/status.ts'
+
+const failure = (code: status, details: string): ServiceError =>
+  Object.assign(new Error(details), { code, details, metadata: new Metadata() })
+
+test('errorOfStatus() gives back the error that statusOf() was given', () => {
+  const { code, details } = statusOf(new SpindleError('not_found', 'there is no process 7'))
+  const error = errorOfStatus(failure(code, details), '/run/a.sock')
+  assert.equal(error.code, 'not_found')
+  assert.equal(error.message, 'there is no process 7')
+})
+
+test('statusOf() tells a caller nothing of an error nobody raised on purpose', () => {
+  assert.equal(statusOf(new TypeError('x.y is undefined')).details, 'internal error')
+})
+
+test('statusOf() keeps its text to printable ASCII of at most 512 characters', () => {
+  const { details } = statusOf(new SpindleError('request_invalid', `é\n${'a'.repeat(600)}`))
+  assert.match(details, /^[\x20-\x7e]{512}$/)
+})
+
+test('errorOfStatus() calls a socket this user may not open refused, not unreachable', () => {
+  const details =
+    'No connection established. Last error: Error: connect EACCES /run/a.sock. Resolution note: '
+  const error = errorOfStatus(failure(status.UNAVAILABLE, details), '/run/a.sock')
+  assert.equal(error.code, 'peer_refused')
+  assert.equal(error.message, '/run/a.sock is not open to this user (EACCES)')
+})
+
+test('createUnixClient() says in one phrase that there is no socket, or nobody behind it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spindle-wire-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const stale = join(folder, 'stale.sock')
+  closeSync(openLibc().bindUnix(stale))
+  const missing = join(folder, 'missing.sock')
+  const cases = [
+    [missing, `${missing} does not answer: there is no such socket (ENOENT)`],
+    [stale, `${stale} does not answer: nobody listens there (ECONNREFUSED)`],
+  ] as const
+  for (const [path, message] of cases) {
+    const client = createUnixClient(path)
+    t.after(() => client.close())
+    await assert.rejects(
+      client.call(AdminService.method.getStatus, {}, { deadlineMs: 5_000 }),
+      (thrown) => {
+        assert.ok(thrown instanceof SpindleError)
+        assert.deepEqual([thrown.code, thrown.message], ['unreachable', message])
+        return true
+      },
+    )
+  }
+})
