@@ -34,6 +34,8 @@ export interface Rig {
   readonly folder: string
   agent(settings?: AgentSettings): Promise<Agent>
   envoy(agent: Pick<Agent, 'socket'>, settings?: EnvoySettings): Promise<Envoy>
+  /** The rig's copy of the Envoy binary, which every user may run. */
+  envoyBinary(): string
   /** An HTTP server on loopback that answers 200 with `body`. Resolves to its port. */
   app(body: string): Promise<number>
   /** Runs `end` when the test ends, last added first. */
@@ -62,8 +64,14 @@ export function createRig(t: TestContext): Rig {
     for (const end of ends.reverse()) await end()
     removeScratch(folder)
   })
+  const binaryOfRig = (): string => {
+    binary ??= envoyBinary(t, folder)
+    if (binary === undefined) throw new Error('no Envoy')
+    return binary
+  }
   return {
     folder,
+    envoyBinary: binaryOfRig,
     atEnd: (end) => void ends.push(end),
     async agent(settings = {}) {
       count += 1
@@ -73,8 +81,6 @@ export function createRig(t: TestContext): Rig {
     },
     async envoy(agent, settings = {}) {
       count += 1
-      binary ??= envoyBinary(t, folder)
-      if (binary === undefined) throw new Error('no Envoy')
       const { template = 'sidecar-delta', uid, args, change, ...sidecar } = settings
       const text = readFileSync(join(ROOT, 'envoy', `${template}.yaml`), 'utf8')
       let config = renderBootstrap(text, {
@@ -92,7 +98,7 @@ export function createRig(t: TestContext): Rig {
         config = JSON.stringify(parsed)
       }
       const envoy = await startEnvoy({
-        binary,
+        binary: binaryOfRig(),
         config,
         folder: join(folder, `envoy-${count}`),
         uid,
