@@ -27,8 +27,10 @@ for (const template of templates) {
   test(`envoy/${template}.yaml: Envoy has nothing to say against it`, async (t) => {
     const rig = createRig(t)
     const envoy = await startChild(rig.envoyBinary(), [
-      ...['--mode', 'validate', '--log-level', 'warning', '--use-dynamic-base-id'],
-      ...['--config-path', join(folder, `${template}.yaml`)],
+      '--mode=validate',
+      '--log-level=warning',
+      '--use-dynamic-base-id',
+      `--config-path=${join(folder, `${template}.yaml`)}`,
     ])
     const { code } = await envoy.ended
     assert.equal(code, 0, envoy.output())
