@@ -26,12 +26,9 @@ test('there are bootstraps for Delta, state of the world, federation and on dema
 for (const template of templates) {
   test(`envoy/${template}.yaml: Envoy has nothing to say against it`, async (t) => {
     const rig = createRig(t)
-    const envoy = await startChild(rig.envoyBinary(), [
-      '--mode=validate',
-      '--log-level=warning',
-      '--use-dynamic-base-id',
-      `--config-path=${join(folder, `${template}.yaml`)}`,
-    ])
+    const quiet = ['--log-level', 'warning', '--use-dynamic-base-id']
+    const config = ['--config-path', join(folder, `${template}.yaml`)]
+    const envoy = await startChild(rig.envoyBinary(), ['--mode', 'validate', ...quiet, ...config])
     const { code } = await envoy.ended
     assert.equal(code, 0, envoy.output())
     assert.match(envoy.output(), /configuration '.*' OK/)
