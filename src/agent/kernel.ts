@@ -4,7 +4,7 @@ import type { Libc } from '../os/libc.ts'
 import { createPeerReader } from '../os/peer-credentials.ts'
 import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
 import { selfTest } from '../os/peer-self-test.ts'
-import { forbidInspection, raiseOpenFiles } from '../os/process-hardening.ts'
+import { forbidInspection, raiseOpenFiles } from '../os/process/hardening.ts'
 
 export interface Kernel {
   readonly libc: Libc

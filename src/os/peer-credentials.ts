@@ -8,7 +8,7 @@ import { constants } from 'node:os'
 import { messageOf } from '../runtime/errors.ts'
 import { errnoName } from './libc.ts'
 import type { Libc } from './libc.ts'
-import { readStartTime } from './process.ts'
+import { readStartTime } from './process/process.ts'
 
 /** What the kernel says of the process that called connect(2) (SO_PEERCRED, SO_PEERPIDFD). */
 export interface PeerCredentials {

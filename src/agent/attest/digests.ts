@@ -3,7 +3,7 @@
  * uids that wait, so that a caller with a thousand programs delays its own uid first.
  */
 import { sha256OfOpenFile } from '../../os/files.ts'
-import type { OpenExecutable } from '../../os/process.ts'
+import type { OpenExecutable } from '../../os/process/process.ts'
 import type { Clock } from '../../runtime/clock.ts'
 
 export interface Digests {

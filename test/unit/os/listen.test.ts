@@ -29,9 +29,12 @@ async function listen(
 /** What the server at `path` says first. */
 async function greeting(path: string): Promise<string> {
   const socket = connect(path)
-  const [data] = (await once(socket, 'data')) as [Buffer]
-  socket.destroy()
-  return data.toString()
+  try {
+    const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(5_000) })) as [Buffer]
+    return data.toString()
+  } finally {
+    socket.destroy()
+  }
 }
 
 /** A socket file whose process has ended. */
@@ -90,6 +93,53 @@ test('listenUnix replaces a stale socket, and of eight agents that start at once
   listeners[0]?.accept((socket) => socket.end('winner'))
   assert.equal(await greeting(path), 'winner')
   assert.deepEqual(readdirSync(join(path, '..')), ['agent.sock'])
+})
+
+test('listenUnix does not believe a lock on a file that the holder before removed', async (t) => {
+  const folder = temporaryFolder(t)
+  const lockFiles = (): string[] => readdirSync(folder).filter((name) => name.endsWith('.lock'))
+  let locks = 0
+  const listener = await listenUnix(
+    {
+      ...libc,
+      lock(fd) {
+        locks += 1
+        if (locks === 1) for (const name of lockFiles()) unlinkSync(join(folder, name))
+        return libc.lock(fd)
+      },
+      bindUnix(path) {
+        assert.equal(lockFiles().length, 1)
+        return libc.bindUnix(path)
+      },
+    },
+    join(folder, 'agent.sock'),
+    PUBLIC,
+  )
+  listener.close()
+  assert.equal(locks, 2)
+  assert.deepEqual(lockFiles(), [])
+})
+
+test('a socket is at no time open to more callers than it shall be, and in the end to all of them', async (t) => {
+  const path = join(temporaryFolder(t), 'admin.sock')
+  const modes: number[] = []
+  const listener = await listenUnix(
+    {
+      ...libc,
+      bindUnix(name) {
+        const fd = libc.bindUnix(name)
+        modes.push(lstatSync(name).mode & 0o777)
+        // As a default ACL of the folder would have it.
+        chmodSync(name, 0o200)
+        return fd
+      },
+    },
+    path,
+    { mode: 0o660 },
+  )
+  t.after(() => listener.close())
+  assert.deepEqual(modes, [0o660])
+  assert.equal(lstatSync(path).mode & 0o777, 0o660)
 })
 
 test('listenUnix never touches what is no socket', async (t) => {

@@ -13,7 +13,7 @@ import type { Libc } from '../../../src/os/libc.ts'
 import { createPeerReader } from '../../../src/os/peer-credentials.ts'
 import type { PeerCredentials, PeerReading } from '../../../src/os/peer-credentials.ts'
 import { selfTest } from '../../../src/os/peer-self-test.ts'
-import { readStartTime } from '../../../src/os/process.ts'
+import { readStartTime } from '../../../src/os/process/process.ts'
 import { temporaryFolder } from '../../fakes/folder.ts'
 import { writeProcess } from '../../fakes/process-files.ts'
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync } from 'node:fs'
+import { chmodSync, chownSync, lchownSync, mkdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -62,6 +62,14 @@ test('ensureSafeFolder refuses a folder or a link of another uid, sticky or not'
   mkdirSync(join(folder, 'foreign/inner/socket'))
   assert.throws(() => ensureSafeFolder(join(folder, 'link/socket'), rules), refused(/uid 1001/))
   ensureSafeFolder(join(folder, 'foreign/inner'), { ...rules, uid: 1001 })
+  mkdirSync(join(folder, 'own/socket'), { recursive: true })
+  symlinkSync('own', join(folder, 'foreign-link'))
+  ensureSafeFolder(join(folder, 'foreign-link/socket'), rules)
+  lchownSync(join(folder, 'foreign-link'), 1001, 0)
+  assert.throws(
+    () => ensureSafeFolder(join(folder, 'foreign-link/socket'), rules),
+    refused(/foreign-link belongs to uid 1001/),
+  )
 })
 
 test('ensureSafeFolder follows links on the way, as /var/run is one, but not as the folder itself', (t) => {

@@ -136,16 +136,23 @@ test('the poll finds a change no event told of, and equal content is no change',
   assert.deepEqual(readings, [])
   await clock.advance(1)
   assert.deepEqual(readings, [{ text: 'two' }])
+  await clock.advance(10_000)
+  assert.equal(readings.length, 1)
 })
 
-test('a folder that is removed and made again is watched again', async (t) => {
+test('a folder that is removed and made again is watched again: its events are heard', async (t) => {
   const folder = temporaryFolder(t)
   const path = writeIn(folder, 'conf/entries.yaml', 'one')
-  const { next } = watchIn(t, path, { clock: systemClock, pollMs: 20, graceMs: 0 })
+  const { watch, next } = watchIn(t, path, { ...byEvents, graceMs: 0 })
   rmSync(join(folder, 'conf'), { recursive: true })
+  watch.check()
   assert('fault' in (await next()))
   writeIn(folder, 'conf/entries.yaml', 'two')
+  // The poll's look: nothing tells of a folder that is made.
+  watch.check()
   assert.deepEqual(await next(), { text: 'two' })
+  writeFileSync(path, 'three')
+  assert.deepEqual(await next(), { text: 'three' })
 })
 
 test('what is too large or not UTF-8 is a fault that names the file', async (t) => {

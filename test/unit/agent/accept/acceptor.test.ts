@@ -125,15 +125,18 @@ test('a uid over its limit is refused alone, and may come again when one of its 
   )
   const { accepted, dial, events } = await setUp(t, peers)
   const first = await dial()
-  await dial()
+  const second = await dial()
   await dial()
   assert.deepEqual(events, ['refused uid_limit'])
   assert.deepEqual(peers.released, [third])
   await dial()
   assert.equal(accepted[2]?.connection.peer.uid, 1002)
-  const closed = new Promise<void>((resolve) => accepted[0]?.connection.onClose(resolve))
+  const closed = [0, 1].map(
+    (index) => new Promise<void>((resolve) => accepted[index]?.connection.onClose(resolve)),
+  )
   first.destroy()
-  await closed
+  second.destroy()
+  await Promise.all(closed)
   await dial()
   assert.equal(accepted[3]?.connection.peer.pid, 5)
 })

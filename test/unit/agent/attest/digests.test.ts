@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createDigests } from '../../../../src/agent/attest/digests.ts'
-import type { OpenExecutable } from '../../../../src/os/process.ts'
+import type { OpenExecutable } from '../../../../src/os/process/process.ts'
 import { createManualClock, settle } from '../../../fakes/clock.ts'
 
 /** Hashes that end when they are told to. */

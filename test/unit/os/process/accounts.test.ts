@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createAccounts, parseNames } from '../../../src/os/accounts.ts'
-import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
+import { createAccounts, parseNames } from '../../../../src/os/process/accounts.ts'
+import { temporaryFolder, writeIn } from '../../../fakes/folder.ts'
 
 test('parseNames takes the first name of an id, and no NIS line, comment or broken line', () => {
   const names = parseNames(

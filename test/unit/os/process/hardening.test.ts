@@ -6,7 +6,7 @@ import { test } from 'node:test'
 const SCRIPT = `
   import { readFileSync } from 'node:fs'
   import { openLibc } from './src/os/libc.ts'
-  import { forbidInspection, isInspectable, raiseOpenFiles } from './src/os/process-hardening.ts'
+  import { forbidInspection, isInspectable, raiseOpenFiles } from './src/os/process/hardening.ts'
   const libc = openLibc()
   const before = isInspectable(libc)
   forbidInspection(libc)
@@ -24,7 +24,7 @@ test('forbidInspection leaves no core dump and no ptrace; raiseOpenFiles takes a
       process.execPath,
       SCRIPT,
     ],
-    { encoding: 'utf8', cwd: new URL('../../..', import.meta.url) },
+    { encoding: 'utf8', cwd: new URL('../../../..', import.meta.url) },
   )
   const { before, after, files, limits } = JSON.parse(out) as {
     before: boolean

@@ -1,6 +1,6 @@
-import { SpindleError } from '../runtime/errors.ts'
-import { errnoName } from './libc.ts'
-import type { Libc } from './libc.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import { errnoName } from '../libc.ts'
+import type { Libc } from '../libc.ts'
 
 const PR_GET_DUMPABLE = 3
 const PR_SET_DUMPABLE = 4

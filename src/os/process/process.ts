@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
-import { SpindleError } from '../runtime/errors.ts'
+import { SpindleError } from '../../runtime/errors.ts'
 
 /** An open executable. The descriptor is an O_PATH one: it names the file, it does not read it. */
 export interface OpenExecutable {
@@ -35,9 +35,9 @@ export interface ProcessReading {
 const O_PATH = 0o10000000
 
 /**
- * Reads a process and hands the reading to `use`; the executable's descriptor is closed when `use` settles.
- * @throws SpindleError `peer_gone` when there is no such process any more, `not_ready` when it executed another
- * program while it was read
+ * Reads a process and hands the reading to `use`; the executable's descriptor is closed when `use` settles. The process
+ * may have executed another program between two parts of the reading: `use` asks `executableIdentity` when it is done.
+ * @throws SpindleError `peer_gone` when there is no such process any more, `not_ready` when it cannot be read now
  */
 export async function withProcess<T>(
   pid: number,
@@ -48,10 +48,6 @@ export async function withProcess<T>(
   try {
     const startTime = guarded(pid, () => readStartTime(pid, procRoot))
     const status = guarded(pid, () => readStatus(pid, procRoot))
-    const identity = guarded(pid, () => executableIdentity(pid, procRoot))
-    if (identity !== (typeof executable === 'string' ? undefined : executable.identity)) {
-      throw new SpindleError('not_ready', `process ${pid} executed another program meanwhile`)
-    }
     return await use({ ...status, startTime, executable })
   } finally {
     if (typeof executable !== 'string') closeSync(executable.fd)

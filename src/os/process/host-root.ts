@@ -1,5 +1,5 @@
 import { lstatSync, statSync } from 'node:fs'
-import { messageOf } from '../runtime/errors.ts'
+import { messageOf } from '../../runtime/errors.ts'
 
 /**
  * The folder from which the host's own files are seen: that of process 1, where the agent may look through it (a

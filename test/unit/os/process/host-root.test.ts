@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { linkSync, mkdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { findHostRoot, whyNotOnHost } from '../../../src/os/host-root.ts'
-import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
+import { findHostRoot, whyNotOnHost } from '../../../../src/os/process/host-root.ts'
+import { temporaryFolder, writeIn } from '../../../fakes/folder.ts'
 
 test('findHostRoot looks through process 1 where it may, else at the agent’s own root', (t) => {
   const procRoot = temporaryFolder(t)

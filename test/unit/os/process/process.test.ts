@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { fstatSync, statSync } from 'node:fs'
 import { test } from 'node:test'
-import { readStartTime, readStatus, withProcess } from '../../../src/os/process.ts'
-import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
-import { writeProcess } from '../../fakes/process-files.ts'
+import { readStartTime, readStatus, withProcess } from '../../../../src/os/process/process.ts'
+import { temporaryFolder, writeIn } from '../../../fakes/folder.ts'
+import { writeProcess } from '../../../fakes/process-files.ts'
 
 test('withProcess reads this process as it is, and closes the executable after its use', async () => {
   let fd = -1
