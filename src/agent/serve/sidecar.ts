@@ -116,9 +116,8 @@ class SidecarView implements View {
     let resolution = this.#resolved.get(name)
     if (resolution === undefined) {
       resolution = this.#resolve(name)
-      // Names are the client's choice: what it invents must not pile up here.
-      if (this.#resolved.size >= REMEMBERED_NAMES) this.#resolved.clear()
-      this.#resolved.set(name, resolution)
+      // Why something is on its way changes without a word: a failed attempt to issue is nobody's news but the operator's.
+      if (resolution.state !== 'pending') this.#remember(name, resolution)
     }
     // A view may be older than the instant an SVID ends: nothing expired is ever served.
     if (
@@ -137,6 +136,12 @@ class SidecarView implements View {
   forget(): void {
     this.#resolved.clear()
     this.#all = undefined
+  }
+
+  /** Names are the client's choice: what it invents must not pile up here. */
+  #remember(name: string, resolution: Resolution): void {
+    if (this.#resolved.size >= REMEMBERED_NAMES) this.#resolved.clear()
+    this.#resolved.set(name, resolution)
   }
 
   #resolve(name: string): Resolution {

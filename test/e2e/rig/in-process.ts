@@ -1,0 +1,105 @@
+/** SDS on a socket of the test process, from the stages obtain and serve on, with an authority of the test's choosing. */
+import type { Caller } from '../../../src/agent/match/caller.ts'
+import { createBundles } from '../../../src/agent/obtain/bundles.ts'
+import type { IdentityEvent } from '../../../src/agent/obtain/held-identity.ts'
+import type { Identities } from '../../../src/agent/obtain/identities.ts'
+import { createIdentities } from '../../../src/agent/obtain/identities.ts'
+import { createQuarantine } from '../../../src/agent/serve/quarantine.ts'
+import { createResponseEncoder } from '../../../src/agent/serve/responses.ts'
+import type { Sds } from '../../../src/agent/serve/sds.ts'
+import { createSds } from '../../../src/agent/serve/sds.ts'
+import { createSecrets } from '../../../src/agent/serve/secrets.ts'
+import { openSocket } from '../../../src/agent/socket.ts'
+import type { X509Authority } from '../../../src/authority/authority.ts'
+import { openLibc } from '../../../src/os/libc.ts'
+import { createPeerReader } from '../../../src/os/peer-credentials.ts'
+import type { Entry } from '../../../src/registration/entry.ts'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import { createFeed } from '../../../src/runtime/feed.ts'
+import { systemRandom } from '../../../src/runtime/random.ts'
+import type { TrustDomain } from '../../../src/spiffe/spiffe-id.ts'
+
+export interface InProcessSds {
+  readonly socket: string
+  readonly sds: Sds
+  readonly identities: Identities
+  readonly events: readonly IdentityEvent[]
+  stop(): Promise<void>
+}
+
+const NAMES = { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' }
+const HOUR_MS = 3_600_000
+
+/** Every caller has every one of `entries`. */
+export async function serveInProcess(
+  socket: string,
+  entries: readonly Entry[],
+  authority: X509Authority,
+): Promise<InProcessSds> {
+  const libc = openLibc()
+  const common = { clock: systemClock, random: systemRandom }
+  const trustDomain = 'example.org' as TrustDomain
+  const events: IdentityEvent[] = []
+  const onEvent = (event: IdentityEvent): void => void events.push(event)
+  const options = { authority, keyType: 'ec-p256', ttlMs: HOUR_MS, onEvent } as const
+  const identities = createIdentities({ ...common, ...options })
+  const bundles = createBundles(trustDomain, authority.state)
+  const quiet = (): void => undefined
+  const match = { entries, undecided: [] }
+  const opened = await openSocket<Caller>({
+    libc,
+    peers: createPeerReader({ libc, pidfd: 'preferred' }),
+    clock: systemClock,
+    limits: { connectionsPerUid: 100, streamsPerConnection: 100 },
+    path: socket,
+    mode: 0o777,
+    folderMode: 0o755,
+    welcome: (connection) => ({
+      connection,
+      state: createFeed({ attestation: undefined, match, undecided: undefined }),
+      check: () => true,
+      decided: async () => true,
+    }),
+    report: { opened: quiet, closed: quiet, refused: quiet, weaklyHeld: quiet },
+  })
+  const sds = createSds({
+    clock: systemClock,
+    callerOf: opened.peerOf,
+    identities,
+    bundles: bundles.feed,
+    secrets: createSecrets(),
+    quarantine: createQuarantine(),
+    policy: { reserved: NAMES, aliases: new Map(), trustDomain },
+    nonce: () => systemRandom.bytes(8).toString('hex'),
+    encoder: createResponseEncoder('test'),
+    observer: {
+      opened: quiet,
+      closed: quiet,
+      pushed: quiet,
+      noted: quiet,
+      refused: quiet,
+      fetched: quiet,
+      fetchRefused: quiet,
+    },
+    namesPerStream: 100,
+    ackDeadlineMs: 10_000,
+    validator: 'spiffe',
+    unauthorized: 'wait',
+  })
+  sds.addTo(opened.server)
+  opened.start()
+  return {
+    socket,
+    sds,
+    identities,
+    events,
+    async stop() {
+      sds.endStreams('the test ends')
+      await opened.stop()
+      sds.close()
+      identities.close()
+      bundles.close()
+      await authority.close()
+    },
+  }
+}
