@@ -3,6 +3,7 @@ import type { X509Authority } from '../authority/authority.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import { openProcess } from '../os/open-process.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { SpindleError } from '../runtime/errors.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { NamePolicy } from '../xds/names.ts'
 import type { Attestor } from './attest/attestor.ts'
@@ -54,7 +55,13 @@ export async function openAdmin(parts: AdminSocketParts): Promise<AgentSocket<un
     // Others have to reach the socket before they can be told apart by uid.
     mode: allow.length > 0 ? 0o666 : 0o600,
     folderMode: allow.length > 0 ? 0o755 : 0o700,
-    welcome: ({ peer }) => (allowed.has(peer.uid) ? peer : undefined),
+    welcome: ({ peer }) =>
+      allowed.has(peer.uid)
+        ? peer
+        : new SpindleError(
+            'peer_refused',
+            `uid ${peer.uid} is not one of those that may use ${path}`,
+          ),
     report: parts.report,
   })
   addAdminService(admin.server, {

@@ -4,6 +4,7 @@ import type { Libc } from '../os/libc.ts'
 import { listenUnix } from '../os/listen.ts'
 import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
 import type { Clock } from '../runtime/clock.ts'
+import { SpindleError } from '../runtime/errors.ts'
 import { createPeerServer } from '../wire/peer-server.ts'
 import type { Refusal } from './accept/acceptor.ts'
 import { createAcceptor } from './accept/acceptor.ts'
@@ -24,8 +25,8 @@ export interface SocketOptions<P extends object> {
   readonly path: string
   readonly mode: number
   readonly folderMode: number
-  /** Who the peer is to the services; undefined refuses the connection. */
-  readonly welcome: (connection: Connection) => P | undefined
+  /** Who the peer is to the services, or why it may not call. */
+  readonly welcome: (connection: Connection) => P | SpindleError
   readonly report: ConnectionReport
 }
 
@@ -44,7 +45,7 @@ const MOST_MESSAGE_BYTES = 4 * 2 ** 20
 /** A client that neither reads nor answers for this long does not hold its descriptors for ever. */
 const KEEPALIVE_MS = 60_000
 const KEEPALIVE_TIMEOUT_MS = 30_000
-/** From accept to the first call. */
+/** From accept to the first call, and what a peer that may not call has to hear it. */
 const SILENCE_MS = 10_000
 /** For the last frames of ended streams to leave. */
 const DRAIN_MS = 500
@@ -78,17 +79,18 @@ export async function openSocket<P extends object>(
         clock,
         limits,
         onConnection(connection, socket) {
-          const peer = options.welcome(connection)
-          if (peer === undefined) {
-            connection.destroy('the caller is not allowed on this socket')
-            return
-          }
           report.opened(connection)
+          const peer = options.welcome(connection)
+          const refused = peer instanceof SpindleError
           const silence = clock.after(SILENCE_MS, () => {
-            if (!transport.spoke(connection.id)) connection.destroy('no call within 10 s')
+            if (refused) connection.destroy(peer.message)
+            else if (!transport.spoke(connection.id)) connection.destroy('no call within 10 s')
           })
           connection.onClose(() => silence.cancel())
-          transport.serve(socket, connection.id, peer)
+          if (refused) {
+            report.refused({ reason: 'not_allowed', detail: peer.message })
+            transport.refuse(socket, connection.id, peer)
+          } else transport.serve(socket, connection.id, peer)
         },
         refused: report.refused,
         closed: report.closed,

@@ -5,11 +5,15 @@
  */
 import type { Socket } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
+import { SpindleError } from '../runtime/errors.ts'
+import { statusOf } from './status.ts'
 
 export interface PeerServer<P> {
   readonly server: grpc.Server
   /** Hands an accepted socket to HTTP/2. Its `remoteAddress` must read `id`. */
   serve(socket: Socket, id: string, peer: P): void
+  /** The same for a peer that may not call: each call is answered with `why`, which a closed connection could not say. */
+  refuse(socket: Socket, id: string, why: SpindleError): void
   /** True once a call has arrived on the connection. */
   spoke(id: string): boolean
   /** The peer of a call. */
@@ -35,10 +39,10 @@ class PeerCall<P> extends grpc.ServerInterceptingCall {
   readonly #inner: grpc.ServerInterceptingCallInterface
   readonly #peer: P | undefined
 
-  constructor(inner: grpc.ServerInterceptingCallInterface, peer: P | undefined) {
-    super(inner, peer === undefined ? refuseUnknownPeer(inner) : undefined)
+  constructor(inner: grpc.ServerInterceptingCallInterface, peer: P | SpindleError) {
+    super(inner, peer instanceof SpindleError ? refusing(inner, peer) : undefined)
     this.#inner = inner
-    this.#peer = peer
+    this.#peer = peer instanceof SpindleError ? undefined : peer
   }
 
   override getAuthContext(): PeerContext<P | undefined> {
@@ -46,22 +50,20 @@ class PeerCall<P> extends grpc.ServerInterceptingCall {
   }
 }
 
-/** A call on a connection that nobody attested: it never reaches a service. */
-function refuseUnknownPeer(inner: grpc.ServerInterceptingCallInterface): grpc.Responder {
+/** A call that never reaches a service. */
+function refusing(inner: grpc.ServerInterceptingCallInterface, why: SpindleError): grpc.Responder {
   return {
     start(next) {
       next()
-      inner.sendStatus({
-        code: grpc.status.UNAUTHENTICATED,
-        details: 'the caller is not known',
-        metadata: null,
-      })
+      inner.sendStatus(statusOf(why))
     },
   }
 }
 
 export function createPeerServer<P extends object>(options: PeerServerOptions): PeerServer<P> {
-  const connections = new Map<string, { readonly peer: P; spoke: boolean }>()
+  const connections = new Map<string, { readonly peer: P | SpindleError; spoke: boolean }>()
+  // Of a connection that nobody accepted here.
+  const unknown = new SpindleError('peer_gone', 'the caller is not known')
   const server = new grpc.Server({
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': options.maxStreamsPerConnection,
@@ -72,18 +74,20 @@ export function createPeerServer<P extends object>(options: PeerServerOptions): 
       (_method, call) => {
         const connection = connections.get(call.getConnectionInfo().remoteAddress ?? '')
         if (connection !== undefined) connection.spoke = true
-        return new PeerCall(call, connection?.peer)
+        return new PeerCall(call, connection?.peer ?? unknown)
       },
     ],
   })
+  const take = (socket: Socket, id: string, peer: P | SpindleError): void => {
+    connections.set(id, { peer, spoke: false })
+    socket.once('close', () => connections.delete(id))
+    injector.injectConnection(socket)
+  }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
   return {
     server,
-    serve(socket, id, peer) {
-      connections.set(id, { peer, spoke: false })
-      socket.once('close', () => connections.delete(id))
-      injector.injectConnection(socket)
-    },
+    serve: take,
+    refuse: take,
     spoke: (id) => connections.get(id)?.spoke ?? false,
     peerOf: (call) => (call.getAuthContext() as PeerContext<P>).peer,
     close() {

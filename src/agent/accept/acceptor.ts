@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Connection, Peer } from './connection.ts'
 
 /** Why a connection was refused. A closed set: it labels a metric. */
-export type RefusalReason = PeerFault | 'uid_limit' | 'closing'
+export type RefusalReason = PeerFault | 'uid_limit' | 'not_allowed' | 'closing'
 
 export interface Refusal {
   readonly reason: RefusalReason
