@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import type { GetStatusResponse } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import {
+  AdminService,
+  GetStatusResponseSchema,
+} from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import { SpindleError } from '../../../src/runtime/errors.ts'
+import type { UnixClient } from '../../../src/wire/client.ts'
+import { createUnixClient } from '../../../src/wire/client.ts'
+import type { PeerServer } from '../../../src/wire/peer-server.ts'
+import { createPeerServer } from '../../../src/wire/peer-server.ts'
+import { serviceDefinition } from '../../../src/wire/service.ts'
+import { statusOf } from '../../../src/wire/status.ts'
+import { temporaryFolder } from '../../fakes/folder.ts'
+
+interface Peer {
+  readonly pid: number
+}
+
+type Call = ServerUnaryCall<unknown, GetStatusResponse>
+type Answer = sendUnaryData<GetStatusResponse>
+
+interface Setting {
+  readonly transport: PeerServer<Peer>
+  /** A client on a connection of its own. */
+  readonly client: () => UnixClient
+  readonly calls: () => number
+}
+
+/**
+ * A server whose GetStatus answers with the pid of the call's peer. `accept` does what an acceptor would with the n-th
+ * connection.
+ */
+async function setUp(
+  t: TestContext,
+  accept: (transport: PeerServer<Peer>, socket: Socket, count: number) => void,
+  answer: (call: Call, done: Answer, transport: PeerServer<Peer>) => void = (
+    call,
+    done,
+    { peerOf },
+  ) => done(null, create(GetStatusResponseSchema, { pid: peerOf(call).pid })),
+): Promise<Setting> {
+  const path = join(temporaryFolder(t), 'socket')
+  const transport = createPeerServer<Peer>({
+    maxStreamsPerConnection: 4,
+    maxReceiveBytes: 1024,
+    keepaliveMs: 60_000,
+    keepaliveTimeoutMs: 30_000,
+  })
+  let calls = 0
+  const definition = serviceDefinition(AdminService)
+  transport.server.addService(
+    { GetStatus: definition['GetStatus']! },
+    {
+      GetStatus(call: Call, done: Answer) {
+        calls += 1
+        answer(call, done, transport)
+      },
+    },
+  )
+  let count = 0
+  const listener = createServer((socket) => {
+    count += 1
+    accept(transport, socket, count)
+  }).listen(path)
+  await once(listener, 'listening')
+  t.after(() => {
+    transport.close()
+    listener.close()
+  })
+  return {
+    transport,
+    calls: () => calls,
+    client() {
+      const client = createUnixClient(path)
+      t.after(() => client.close())
+      return client
+    },
+  }
+}
+
+function serving(transport: PeerServer<Peer>, socket: Socket, count: number): void {
+  const id = `uds:${count}`
+  Object.defineProperty(socket, 'remoteAddress', { value: id })
+  transport.serve(socket, id, { pid: 100 + count })
+}
+
+const ask = (client: UnixClient, deadlineMs = 5_000): Promise<GetStatusResponse> =>
+  client.call(AdminService.method.getStatus, {}, { deadlineMs })
+
+test('PeerServer gives each call the peer of the connection it came on', async (t) => {
+  const { client, transport } = await setUp(t, serving)
+  const [one, other] = [client(), client()]
+  assert.equal((await ask(one)).pid, 101)
+  assert.equal(transport.spoke('uds:2'), false)
+  assert.equal((await ask(other)).pid, 102)
+  assert.equal((await ask(one)).pid, 101)
+  assert.deepEqual([transport.spoke('uds:1'), transport.spoke('uds:2')], [true, true])
+})
+
+test('PeerServer lets no call of a peer it does not know reach a service', async (t) => {
+  const { client, calls } = await setUp(t, (transport, socket) => {
+    // Handed over under another id than the socket says.
+    Object.defineProperty(socket, 'remoteAddress', { value: 'uds:7' })
+    transport.serve(socket, 'uds:1', { pid: 1 })
+  })
+  await assert.rejects(ask(client()), { code: 'peer_gone', message: 'the caller is not known' })
+  assert.equal(calls(), 0)
+})
+
+test('PeerServer.refuse answers each call with the reason', async (t) => {
+  const { client, calls, transport } = await setUp(t, (server, socket) => {
+    Object.defineProperty(socket, 'remoteAddress', { value: 'uds:1' })
+    server.refuse(socket, 'uds:1', new SpindleError('peer_refused', 'uid 9 may not'))
+  })
+  const refused = client()
+  for (let call = 0; call < 2; call++)
+    await assert.rejects(ask(refused), { code: 'peer_refused', message: 'uid 9 may not' })
+  assert.equal(calls(), 0)
+  assert.equal(transport.spoke('uds:1'), true)
+})
+
+test('PeerServer forgets a connection that closes, and close ends those that are left', async (t) => {
+  const sockets: Socket[] = []
+  const { client, transport } = await setUp(t, (server, socket, count) => {
+    sockets.push(socket)
+    serving(server, socket, count)
+  })
+  await ask(client())
+  sockets[0]?.destroy()
+  await once(sockets[0]!, 'close')
+  assert.equal(transport.spoke('uds:1'), false)
+  await ask(client())
+  const closed = once(sockets[1]!, 'close')
+  transport.close()
+  await closed
+})
+
+test('UnixClient gives back the code and message that the server raised', async (t) => {
+  const { client } = await setUp(t, serving, (_, done) =>
+    done(statusOf(new SpindleError('limit_reached', 'too much: of it'))),
+  )
+  await assert.rejects(ask(client()), { code: 'limit_reached', message: 'too much: of it' })
+})
+
+test('UnixClient tells nothing of an error the server did not raise on purpose', async (t) => {
+  const { client } = await setUp(t, serving, (_, done) =>
+    done(statusOf(new Error('secret inside'))),
+  )
+  await assert.rejects(ask(client()), (thrown: SpindleError) => {
+    assert.equal(thrown.code, 'internal')
+    assert.doesNotMatch(thrown.message, /secret/)
+    return true
+  })
+})
+
+test('UnixClient gives up at its deadline', async (t) => {
+  const { client } = await setUp(t, serving, () => undefined)
+  await assert.rejects(ask(client(), 50), { code: 'unreachable' })
+})
+
+test('UnixClient says that nothing listens where no socket is', async (t) => {
+  const client = createUnixClient(join(temporaryFolder(t), 'none.sock'))
+  t.after(() => client.close())
+  await assert.rejects(ask(client), { code: 'unreachable', message: /none\.sock does not answer/ })
+})
