@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { makeScratch, removeScratch } from '../../os/scratch.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { messageOf } from '../../runtime/errors.ts'
+import { keepAlive } from '../../runtime/keep-alive.ts'
 import type { Io } from '../io.ts'
 import { CommandFailed } from '../io.ts'
 import type { Check } from './check.ts'
@@ -40,6 +41,8 @@ export async function runDemo(io: Io, { stay }: { readonly stay: boolean }): Pro
   const ends = createEnds()
   // What is under way fails at once when the processes it asks have ended.
   signal.addEventListener('abort', () => void ends.run())
+  // Once everything has been ended, nothing else does, and the folder is still to be removed.
+  const release = keepAlive()
   const folder = makeScratch('spindle-demo-')
   try {
     const cast = await placeCast(envoy, folder, { clock, signal, say })
@@ -59,6 +62,7 @@ export async function runDemo(io: Io, { stay }: { readonly stay: boolean }): Pro
     await ends.run()
     removeScratch(folder)
     for (const stop of stopListening) stop()
+    release()
   }
 }
 
@@ -102,7 +106,7 @@ async function play(options: SceneOptions, results: CheckResult[]): Promise<Scen
   } catch (thrown) {
     signal.throwIfAborted()
     const detail = messageOf(thrown)
-    say(`FAILED: ${detail}`)
+    say(`FAILED: ${detail.trimEnd().replaceAll('\n', '\n    ')}`)
     results.push({ name: START, ok: false, detail, ms: clock.monotonic() - start })
     return undefined
   }

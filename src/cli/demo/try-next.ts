@@ -19,7 +19,8 @@ exec ${quoted} "$@"
   return path
 }
 
-export function tryNext({ agent, sidecars }: Scene, spindle: string): string {
+export function tryNext({ agent, sidecars }: Scene, program: string): string {
+  const spindle = quote(program)
   const { client, intruder, newcomer } = sidecars
   const call = (port: number): string => `curl -si http://127.0.0.1:${port}/`
   const lines: readonly (readonly [string, string])[] = [
@@ -37,7 +38,7 @@ export function tryNext({ agent, sidecars }: Scene, spindle: string): string {
       `curl -s ${sidecars[role].envoy.adminUrl}/certs`,
       `what the Envoy of ${role} holds`,
     ]),
-    [`\${EDITOR:-vi} ${agent.entriesFile}`, 'who may be what; takes effect when saved'],
+    [`\${EDITOR:-vi} ${quote(agent.entriesFile)}`, 'who may be what; takes effect when saved'],
   ]
   const width = Math.max(...lines.map(([command]) => command.length))
   const text = lines.map(([command, what]) => `  ${command.padEnd(width)}  # ${what}\n`).join('')

@@ -45,6 +45,8 @@ export async function within<T>(
   promise: Promise<T>,
   { clock, signal, withinMs }: Deadline,
 ): Promise<T> {
+  // Nobody may be left to hear of it when it fails after this has.
+  promise.catch(() => undefined)
   signal.throwIfAborted()
   let cleanUp = (): void => undefined
   const limit = new Promise<never>((_, reject) => {
