@@ -81,7 +81,8 @@ test('SIGUSR1 opens no debugger in an agent that is started as its first line sa
 test('no process of the same user reads the memory of an agent, and no core of it is dumped', async (t) => {
   if (!isRoot(t)) return
   const rig = createRig(t)
-  const agent = await rig.agent({ through: POWERLESS })
+  const dumping = ['prlimit', '--core=1000000:1000000']
+  const agent = await rig.agent({ through: [...dumping, ...POWERLESS] })
   const limits = readFileSync(`/proc/${agent.child.pid}/limits`, 'utf8')
   assert.match(limits, /^Max core file size +0 +0 /m)
   const plain = spawn(POWERLESS[0] ?? '', [...POWERLESS.slice(1), 'sleep', '60'])
