@@ -56,7 +56,7 @@ export async function withProcess<T>(
 
 /** Field 22 of stat, counted from behind the last `)`: the command's name before it may hold anything. */
 export function readStartTime(pid: number, procRoot: string): string {
-  const stat = readFileSync(`${procRoot}/${pid}/stat`, 'latin1')
+  const stat = readFileSync(`${procRoot}/${pid}/stat`, 'utf8')
   const startTime = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   if (startTime === undefined || !/^\d+$/.test(startTime)) {
     throw new SpindleError('internal', `${procRoot}/${pid}/stat has no start time`)
@@ -70,22 +70,25 @@ export interface ProcessStatus {
   readonly groups: readonly number[]
 }
 
+// The kernel escapes a newline in `Name:`, so a line that begins with `Uid:` is the real one.
+const UID_LINE = /^Uid:(.*)$/m
+const GID_LINE = /^Gid:(.*)$/m
+const GROUPS_LINE = /^Groups:(.*)$/m
+
 /** Effective ids and supplementary groups, as our user namespace numbers them. */
 export function readStatus(pid: number, procRoot: string): ProcessStatus {
-  // The kernel escapes a newline in `Name:`, so a line that begins with `Uid:` is the real one.
-  const status = readFileSync(`${procRoot}/${pid}/status`, 'latin1')
-  const numbers = (field: string): number[] => {
-    const line = new RegExp(`^${field}:(.*)$`, 'm').exec(status)
-    if (line === null)
-      throw new SpindleError('internal', `${procRoot}/${pid}/status has no ${field}`)
-    return (line[1] ?? '').split(/\s+/).filter(Boolean).map(Number)
+  const status = readFileSync(`${procRoot}/${pid}/status`, 'utf8')
+  const [, euid] = numbersIn(UID_LINE.exec(status))
+  const [, egid] = numbersIn(GID_LINE.exec(status))
+  const groups = GROUPS_LINE.exec(status)
+  if (euid === undefined || egid === undefined || groups === null) {
+    throw new SpindleError('internal', `${procRoot}/${pid}/status has no effective ids or groups`)
   }
-  const [, euid] = numbers('Uid')
-  const [, egid] = numbers('Gid')
-  if (euid === undefined || egid === undefined) {
-    throw new SpindleError('internal', `${procRoot}/${pid}/status has no effective ids`)
-  }
-  return { euid, egid, groups: numbers('Groups') }
+  return { euid, egid, groups: numbersIn(groups) }
+}
+
+function numbersIn(line: RegExpExecArray | null): number[] {
+  return (line?.[1] ?? '').split(/\s+/).filter(Boolean).map(Number)
 }
 
 /**

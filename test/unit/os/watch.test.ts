@@ -151,8 +151,11 @@ test('a folder that is removed and made again is watched again: its events are h
   // The poll's look: nothing tells of a folder that is made.
   watch.check()
   assert.deepEqual(await next(), { text: 'two' })
-  writeFileSync(path, 'three')
-  assert.deepEqual(await next(), { text: 'three' })
+  // The first may still arrive by a late event of the folder that was removed; the others cannot.
+  for (const text of ['three', 'four', 'five']) {
+    writeFileSync(path, text)
+    assert.deepEqual(await next(), { text })
+  }
 })
 
 test('what is too large or not UTF-8 is a fault that names the file', async (t) => {
