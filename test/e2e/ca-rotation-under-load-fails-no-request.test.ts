@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import type { KeyObject } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
+import { parseCertificate, readCertificatesPem } from '../../src/certs/parse.ts'
 import type { GetAuthorityResponse } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import type { Agent } from './rig/agent.ts'
@@ -10,9 +13,12 @@ import {
   envoySelectors,
   heldSecrets,
   startPair,
+  testSelectors,
   VARIANTS,
 } from './rig/pair.ts'
+import { fetchIdentity, getAsPeer } from './rig/peer.ts'
 import { createRig, eventually } from './rig/rig.ts'
+import { createSdsClient } from './rig/sds-client.ts'
 
 const ROTATIONS = 20
 
@@ -73,36 +79,55 @@ for (const [variant, template] of VARIANTS)
 test('a CA that nears its end is replaced under load: published and acknowledged before it signs', async (t) => {
   const rig = createRig(t)
   const agent = await rig.agent({
-    entries: [{ spiffeId: 'spiffe://example.org/web', selectors: envoySelectors(rig) }],
+    entries: [
+      { spiffeId: 'spiffe://example.org/web', selectors: envoySelectors(rig) },
+      { spiffeId: 'spiffe://example.org/test', selectors: testSelectors() },
+    ],
     config: { authority: { kind: 'embedded', caTtl: '20s' }, svid: { ttl: '10s' } },
   })
-  const { server, outbound } = await startPair(rig, agent, {
+  const client = createSdsClient(agent.socket)
+  rig.atEnd(() => client.close())
+  const { inbound, outbound } = await startPair(rig, agent, {
     template: 'sidecar-delta',
     connectAnew: 'whole',
   })
-  const load = startLoad(outbound, { loops: 1 })
+  const load = startLoad(outbound, { loops: 1, pauseMs: 5 })
   rig.atEnd(() => load.stop())
-  const [first] = (await authorityOf(agent)).slots
-  const alone = (await heldSecrets(agent)).find(({ name }) => name === 'ROOTCA')?.version
-  const statusOf = async (id: string | undefined): Promise<string | undefined> =>
-    (await authorityOf(agent)).slots.find((slot) => slot.authorityId === id)?.status
-  assert.equal(await statusOf(first?.authorityId), 'active')
+  const known = (await authorityOf(agent)).slots.map(({ authorityId }) => authorityId)
+  const before = (await heldSecrets(agent)).find(({ name }) => name === 'ROOTCA')?.version
 
-  const next = await eventually('a next CA prepared', async () =>
-    (await authorityOf(agent)).slots.find(({ status }) => status === 'prepared'),
-  )
-  const both = await acknowledged(agent, { name: 'ROOTCA', count: 2, before: alone })
-  assert.equal(await statusOf(next.authorityId), 'prepared', 'acknowledged before it signs')
-  assert.equal(await statusOf(first?.authorityId), 'active')
-  const last = await changedSerial(server, undefined)
+  const [next, active] = await eventually('a next CA prepared', async () => {
+    const { slots } = await authorityOf(agent)
+    const prepared = slots.find(
+      ({ authorityId, status }) => status === 'prepared' && !known.includes(authorityId),
+    )
+    const signing = slots.find(({ status }) => status === 'active')
+    return prepared && signing && [prepared.authorityId, signing.authorityId]
+  })
+  const statuses = async (): Promise<(string | undefined)[]> => {
+    const { slots } = await authorityOf(agent)
+    return [next, active].map((id) => slots.find((slot) => slot.authorityId === id)?.status)
+  }
+  await acknowledged(agent, { name: 'ROOTCA', count: 2, before })
+  assert.deepEqual(await statuses(), ['prepared', 'active'], 'acknowledged before it signs')
 
-  await eventually('the next CA signs', async () => (await statusOf(next.authorityId)) === 'active')
-  assert.equal(await statusOf(first?.authorityId), 'old')
-  await changedSerial(server, last)
-  const bundle = (await heldSecrets(agent)).find(({ name }) => name === 'ROOTCA')
-  assert.equal(bundle?.acknowledgedVersion, both, 'what is trusted did not change when it signed')
+  await eventually('the next CA signs', async () => (await statuses())[0] === 'active')
+  assert.equal((await statuses())[1], 'old')
+  await eventually('Envoy serves a certificate of the next CA', async () => {
+    const { certificate } = await getAsPeer(inbound, await fetchIdentity(client))
+    return new X509Certificate(certificate.raw).verify(await keyOf(agent, next))
+  })
   await load.more(10)
   await load.stop()
   assert.deepEqual(load.failures, [])
   t.diagnostic(`${load.answered} requests`)
 })
+
+/** The public key of one of the authorities in the bundle. */
+async function keyOf(agent: Agent, authorityId: string | undefined): Promise<KeyObject> {
+  const { anchorsPem } = await authorityOf(agent)
+  const anchors = readCertificatesPem(anchorsPem, 'anchors').map((der) => parseCertificate(der, ''))
+  const anchor = anchors.find(({ subjectKeyId }) => subjectKeyId === authorityId)
+  assert(anchor !== undefined)
+  return anchor.x509.publicKey
+}

@@ -10,8 +10,14 @@ export interface Load {
   stop(): Promise<void>
 }
 
-/** `loops` requests at a time, each on a connection of its own. */
-export function startLoad(port: number, { loops }: { readonly loops: number }): Load {
+export interface LoadSettings {
+  /** Requests at a time, each on a connection of its own. */
+  readonly loops: number
+  /** Between the end of one and the next, where the load is not the point; 0 if not said. */
+  readonly pauseMs?: number
+}
+
+export function startLoad(port: number, { loops, pauseMs = 0 }: LoadSettings): Load {
   const failures: string[] = []
   let answered = 0
   let running = true
@@ -31,6 +37,7 @@ export function startLoad(port: number, { loops }: { readonly loops: number }): 
         failures.push(String(thrown))
       }
       count()
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   }
   const all = Promise.all(Array.from({ length: loops }, loop))
