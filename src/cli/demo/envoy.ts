@@ -50,7 +50,8 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
       addressFile,
       '--log-level',
       'warning',
-      ...(options.args ?? ['--use-dynamic-base-id', '--concurrency', '1']),
+      // Without hot restart it leaves nothing in shared memory.
+      ...(options.args ?? ['--disable-hot-restart', '--concurrency', '1']),
     ],
     { cwd: folder, ...(uid !== undefined && { uid, gid: uid }) },
   )

@@ -53,8 +53,6 @@ export async function startSidecar(member: Member, options: SidecarOptions): Pro
     }),
     folder: join(folder, `envoy-${member.role}`),
     uid: member.uid,
-    // Without hot restart nothing of it stays in shared memory.
-    args: ['--disable-hot-restart', '--concurrency', '1'],
     clock,
     signal,
   })

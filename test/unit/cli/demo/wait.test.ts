@@ -73,11 +73,10 @@ test('within() rejects at its deadline, and when the demo is to end', async () =
 
 test('within() of a demo that is to end hears what its promise rejects with later', async () => {
   const signal = AbortSignal.abort(new Error('SIGTERM'))
-  let fail = (_: Error): void => undefined
-  const promise = new Promise<never>((_, reject) => (fail = reject))
+  const { promise, reject } = Promise.withResolvers<never>()
   const options = { clock: createManualClock(), signal, withinMs: 10 }
   await assert.rejects(within('it', promise, options), /SIGTERM/)
   // Would end this test as an unhandled rejection.
-  fail(new Error('closed'))
+  reject(new Error('closed'))
   await new Promise((resolve) => setImmediate(resolve))
 })
