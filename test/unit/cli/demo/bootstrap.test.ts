@@ -24,7 +24,10 @@ for (const name of FILES) {
   test(`renderBootstrap() of ${name} puts every address in and leaves none of the file's`, () => {
     const text = renderBootstrap(template, SIDECAR)
     const ports = Array.from(text.matchAll(/"port_value": (\d+)/g), ([, port]) => Number(port))
-    assert.deepEqual(ports.toSorted((a, b) => a - b), [0, 1001, 1002, 1003, 1004])
+    assert.deepEqual(
+      ports.toSorted((a, b) => a - b),
+      [0, 1001, 1002, 1003, 1004],
+    )
     assert.match(text, /"path": "\/tmp\/x\/agent\.sock"/)
     assert.doesNotMatch(text, /\/run\/spindle|0\.0\.0\.0/)
   })
