@@ -39,7 +39,7 @@ export interface AdminSocketParts {
   readonly report: ConnectionReport
 }
 
-const LIMITS = { connectionsPerUid: 64, streamsPerConnection: 16 }
+const LIMITS = { connectionsPerUid: 32, connections: 64, streamsPerConnection: 16 }
 /** How long a rotation that is asked for waits for sidecars to take the new bundle. */
 const PUBLISH_MS = 30_000
 

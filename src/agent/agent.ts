@@ -10,7 +10,7 @@ import { createHealth } from '../telemetry/health.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { defaultConnectionsPerUid } from './accept/acceptor.ts'
+import { defaultConnectionsPerUid, mostConnections } from './accept/acceptor.ts'
 import { createUnixAttestor } from './attest/unix.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
@@ -113,6 +113,7 @@ export async function startAgent(
     clock,
     limits: {
       connectionsPerUid: limits.connectionsPerUid ?? defaultConnectionsPerUid(kernel.descriptors),
+      connections: mostConnections(kernel.descriptors),
       streamsPerConnection: limits.streamsPerConnection,
     },
     path: config.socket,
@@ -163,18 +164,24 @@ export async function startAgent(
   let http: HttpServer | undefined
   const httpAddress = (): string => http?.address ?? ''
   const admin = await openAdmin({
-    ...{ kernel, config, version, startedAt, clock, reload, health, httpAddress, socket },
-    ...{
-      sds,
-      identities,
-      authority,
-      bundles,
-      sources,
-      attestor,
-      policy,
-      uid,
-      report: report.adminConnections,
-    },
+    kernel,
+    config,
+    version,
+    startedAt,
+    clock,
+    uid,
+    socket,
+    sds,
+    identities,
+    authority,
+    bundles,
+    sources,
+    attestor,
+    policy,
+    health,
+    httpAddress,
+    reload,
+    report: report.adminConnections,
   })
   if (config.http !== undefined)
     http = await startHttp({

@@ -6,7 +6,7 @@ import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import { createPeerServer } from '../wire/peer-server.ts'
-import type { Refusal } from './accept/acceptor.ts'
+import type { ConnectionLimits, Refusal } from './accept/acceptor.ts'
 import { createAcceptor } from './accept/acceptor.ts'
 import type { Connection } from './accept/connection.ts'
 
@@ -21,7 +21,7 @@ export interface SocketOptions<P extends object> {
   readonly libc: Libc
   readonly peers: PeerReader
   readonly clock: Clock
-  readonly limits: { readonly connectionsPerUid: number; readonly streamsPerConnection: number }
+  readonly limits: ConnectionLimits & { readonly streamsPerConnection: number }
   readonly path: string
   readonly mode: number
   readonly folderMode: number

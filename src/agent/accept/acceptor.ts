@@ -9,7 +9,7 @@ import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Connection, Peer } from './connection.ts'
 
 /** Why a connection was refused. A closed set: it labels a metric. */
-export type RefusalReason = PeerFault | 'uid_limit' | 'not_allowed' | 'closing'
+export type RefusalReason = PeerFault | 'uid_limit' | 'connection_limit' | 'not_allowed' | 'closing'
 
 export interface Refusal {
   readonly reason: RefusalReason
@@ -17,11 +17,17 @@ export interface Refusal {
   readonly detail: string
 }
 
+export interface ConnectionLimits {
+  readonly connectionsPerUid: number
+  /** Of all uids together. */
+  readonly connections: number
+}
+
 export interface AcceptorOptions {
   readonly listener: Pick<UnixListener, 'accept'>
   readonly peers: PeerReader
   readonly clock: Clock
-  readonly limits: { readonly connectionsPerUid: number }
+  readonly limits: ConnectionLimits
   /** Takes the socket over; its `remoteAddress` reads the connection's id. */
   readonly onConnection: (connection: Connection, socket: Socket) => void
   readonly refused: (refusal: Refusal) => void
@@ -42,9 +48,20 @@ export interface Acceptor {
 /** ms. A dead peer's socket stays open while another process holds a copy of it: nothing tells, so this looks. */
 const SWEEP_MS = 1_000
 
-/** Half of the process's descriptors for one uid; a connection takes two, the socket and the pidfd. */
+/** The socket and the pidfd. */
+const DESCRIPTORS_A_CONNECTION = 2
+/** For what the agent itself opens: files it reads and writes, /proc, operators, scrapers. */
+const RESERVED_DESCRIPTORS = 256
+
+/** Half of the process's descriptors for one uid. */
 export function defaultConnectionsPerUid(openFilesLimit: number): number {
-  return Math.max(1, Math.floor(openFilesLimit / 2 / 2))
+  return Math.max(1, Math.floor(openFilesLimit / 2 / DESCRIPTORS_A_CONNECTION))
+}
+
+/** As many as leave the agent descriptors to go on serving with. */
+export function mostConnections(openFilesLimit: number): number {
+  const reserved = Math.min(RESERVED_DESCRIPTORS, openFilesLimit / 2)
+  return Math.max(1, Math.floor((openFilesLimit - reserved) / DESCRIPTORS_A_CONNECTION))
 }
 
 export function createAcceptor(options: AcceptorOptions): Acceptor {
@@ -62,6 +79,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       options.refused({ reason, detail })
     }
     if (stopped) return refuse('closing', 'the agent is shutting down')
+    if (connections.size >= options.limits.connections)
+      return refuse('connection_limit', `${connections.size} connections are open already`)
     const reading = peers.read(socket)
     if ('fault' in reading) return refuse(reading.fault, reading.detail)
     const { peer, handle } = reading

@@ -8,7 +8,7 @@ export interface ProcessFacts {
   readonly gid: number
   /** As /proc/PID/exe reads; not proof of anything by itself. */
   readonly exe?: string
-  /** `dev:ino:mtime` of the open executable: another value means another program. */
+  /** `dev:ino:size:mtime:ctime` of the open executable: another value means another program. */
   readonly exeIdentity?: string
 }
 
