@@ -69,7 +69,7 @@ export async function openAttestHost(
         listener,
         peers: createPeerReader({ libc, pidfd: 'required' }),
         clock: systemClock,
-        limits: { connectionsPerUid: 100 },
+        limits: { connectionsPerUid: 100, connections: 100 },
         onConnection: (connection, socket) => {
           socket.resume()
           tell(connection)

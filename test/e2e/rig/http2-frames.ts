@@ -3,7 +3,15 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect } from 'node:net'
 
-export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, goAway: 7 } as const
+export const FRAME = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  ping: 6,
+  goAway: 7,
+  windowUpdate: 8,
+} as const
 export const END_HEADERS = 0x4
 const ACK = 0x1
 
@@ -69,8 +77,33 @@ export interface RawHttp2 {
   send(...parts: readonly Buffer[]): void
 }
 
-/** Connects, says hello, and answers the server's settings. */
-export async function openRawHttp2(path: string): Promise<RawHttp2> {
+/** Lets the server send `bytes` more on a stream. */
+export function windowUpdate(stream: number, bytes: number): Buffer {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(bytes)
+  return frame(FRAME.windowUpdate, stream, payload)
+}
+
+/** The gRPC messages that have come on a stream. */
+export function messagesOf(frames: readonly Frame[], stream: number): Buffer[] {
+  const data = frames.filter((each) => each.type === FRAME.data && each.stream === stream)
+  const messages: Buffer[] = []
+  let left = Buffer.concat(data.map(({ payload }) => payload))
+  while (left.length >= 5 && left.length >= 5 + left.readUInt32BE(1)) {
+    const end = 5 + left.readUInt32BE(1)
+    messages.push(left.subarray(5, end))
+    left = left.subarray(end)
+  }
+  return messages
+}
+
+const INITIAL_WINDOW_SIZE = 4
+
+/** Connects, says hello, and answers the server's settings. `window`: what the server may send on a stream unasked. */
+export async function openRawHttp2(path: string, window = 65_535): Promise<RawHttp2> {
+  const settings = Buffer.alloc(6)
+  settings.writeUInt16BE(INITIAL_WINDOW_SIZE, 0)
+  settings.writeUInt32BE(window, 2)
   const socket = connect(path)
   const frames: Frame[] = []
   let left: Buffer = Buffer.alloc(0)
@@ -91,7 +124,10 @@ export async function openRawHttp2(path: string): Promise<RawHttp2> {
     }
   })
   socket.write(
-    Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(FRAME.settings, 0)]),
+    Buffer.concat([
+      Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+      frame(FRAME.settings, 0, settings),
+    ]),
   )
   return {
     socket,

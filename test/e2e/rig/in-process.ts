@@ -50,7 +50,7 @@ export async function serveInProcess(
     libc,
     peers: createPeerReader({ libc, pidfd: 'preferred' }),
     clock: systemClock,
-    limits: { connectionsPerUid: 100, streamsPerConnection: 100 },
+    limits: { connectionsPerUid: 100, connections: 100, streamsPerConnection: 100 },
     path: socket,
     mode: 0o777,
     folderMode: 0o755,

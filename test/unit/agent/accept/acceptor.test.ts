@@ -6,7 +6,11 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createAcceptor, defaultConnectionsPerUid } from '../../../../src/agent/accept/acceptor.ts'
+import {
+  createAcceptor,
+  defaultConnectionsPerUid,
+  mostConnections,
+} from '../../../../src/agent/accept/acceptor.ts'
 import type { Acceptor, AcceptorOptions } from '../../../../src/agent/accept/acceptor.ts'
 import type { Connection, Peer } from '../../../../src/agent/accept/connection.ts'
 import type { PeerHandle, PeerReader, PeerReading } from '../../../../src/os/peer-credentials.ts'
@@ -58,7 +62,7 @@ async function setUp(t: TestContext, peers: PeerReader, more?: Partial<AcceptorO
     listener: { accept: (take) => void server.on('connection', take) },
     peers,
     clock,
-    limits: { connectionsPerUid: 2 },
+    limits: { connectionsPerUid: 2, connections: 4 },
     onConnection: (connection, socket) => accepted.push({ connection, socket }),
     refused: ({ reason }) => events.push(`refused ${reason}`),
     closed: ({ id }, reason) => events.push(`closed ${id}: ${reason ?? 'by the peer'}`),
@@ -139,6 +143,21 @@ test('a uid over its limit is refused alone, and may come again when one of its 
   await Promise.all(closed)
   await dial()
   assert.equal(accepted[3]?.connection.peer.pid, 5)
+})
+
+test('connections beyond the limit of all are refused, whoever makes them, before their peer takes a descriptor', async (t) => {
+  const peers = new ScriptedPeers()
+  for (let pid = 1; pid <= 6; pid++) peers.readings.push(reading(peer(pid, 1000 + pid)))
+  const { accepted, dial, events } = await setUp(t, peers)
+  const clients: Socket[] = []
+  for (let count = 0; count < 5; count++) clients.push(await dial())
+  assert.deepEqual(events, ['refused connection_limit'])
+  assert.deepEqual([accepted.length, peers.sockets.length], [4, 4])
+  const closed = new Promise<void>((resolve) => accepted[0]?.connection.onClose(resolve))
+  clients[0]?.destroy()
+  await closed
+  await dial()
+  assert.equal(accepted.length, 5)
 })
 
 test('the pidfd is closed when the socket closes, once and not before', async (t) => {
@@ -222,4 +241,10 @@ test('after stop new connections are refused and open ones stay; close destroys 
 test('defaultConnectionsPerUid leaves half of the descriptors to the others, two a connection', () => {
   assert.equal(defaultConnectionsPerUid(20_000), 5_000)
   assert.equal(defaultConnectionsPerUid(2), 1)
+})
+
+test('mostConnections leaves the agent descriptors of its own, under a low limit half of them', () => {
+  assert.equal(mostConnections(20_256), 10_000)
+  assert.equal(mostConnections(128), 32)
+  assert.equal(mostConnections(1), 1)
 })
