@@ -9,6 +9,7 @@ import { DiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery_pb
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
 import { parseCertificate, readCertificatesPem } from '../certs/parse.ts'
 import { atomicWrite } from '../os/files.ts'
+import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { createUnixClient } from '../wire/client.ts'
 import { SECRET_TYPE_URL } from '../xds/resource.ts'
 import type { Format, Io } from './io.ts'
@@ -49,14 +50,7 @@ export async function fetchSecrets(
   } finally {
     client.close()
   }
-  if (options.write !== undefined)
-    for (const secret of secrets)
-      for (const [ending, pem] of Object.entries(secret.files))
-        await atomicWrite(
-          join(options.write, fileName(secret.name) + ending),
-          pem,
-          ending.includes('key') ? 0o600 : 0o644,
-        )
+  if (options.write !== undefined) await writeFiles(options.write, secrets)
   const shown = secrets.map(({ name, kind, certificates }) => ({ name, kind, certificates }))
   if (options.output !== 'table') io.out(renderPlain(options.output, { secrets: shown }))
   else
@@ -74,6 +68,24 @@ export async function fetchSecrets(
         ),
       ),
     )
+}
+
+/** @throws SpindleError `usage` where the folder cannot be written to */
+async function writeFiles(folder: string, secrets: readonly Fetched[]): Promise<void> {
+  try {
+    for (const secret of secrets)
+      for (const [ending, pem] of Object.entries(secret.files))
+        await atomicWrite(
+          join(folder, fileName(secret.name) + ending),
+          pem,
+          ending.includes('key') ? 0o600 : 0o644,
+        )
+  } catch (thrown) {
+    const why = String((thrown as NodeJS.ErrnoException).code ?? messageOf(thrown))
+    throw new SpindleError('usage', `--write ${folder}: cannot be written to (${why})`, {
+      cause: thrown,
+    })
+  }
 }
 
 /** A resource name as a file name: `spiffe://example.org/web` is `example.org_web`. */
