@@ -1,7 +1,7 @@
 /** The admin socket: for root, the agent's own uid and those the configuration allows. */
 import type { X509Authority } from '../authority/authority.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
-import { openProcess } from '../os/open-process.ts'
+import { openProcess } from '../os/process/open-process.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import type { Health } from '../telemetry/health.ts'

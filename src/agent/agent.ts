@@ -21,6 +21,7 @@ import { createBundles } from './obtain/bundles.ts'
 import { createIdentities } from './obtain/identities.ts'
 import { openAuthority } from './obtain/open-authority.ts'
 import { createReporter } from './reporter.ts'
+import { openStateFolder } from '../os/state-folder.ts'
 import { createStreamObserver } from './serve/observer.ts'
 import { createQuarantine } from './serve/quarantine.ts'
 import { createResponseEncoder } from './serve/responses.ts'
@@ -83,13 +84,26 @@ export async function startAgent(
     onRefused: report.attestationRefused,
   })
 
-  const uid = process.geteuid?.() ?? 0
-  const authority = await openAuthority(config, {
+  const { limits } = config
+  const socket = await openSocket<Caller>({
+    ...kernel,
     clock,
-    random,
-    uid,
-    onEvent: report.authorityEvent,
+    limits: {
+      connectionsPerUid: limits.connectionsPerUid ?? defaultConnectionsPerUid(kernel.descriptors),
+      connections: mostConnections(kernel.descriptors),
+      streamsPerConnection: limits.streamsPerConnection,
+    },
+    path: config.socket,
+    // Anyone may connect: who it is, the kernel says.
+    mode: 0o777,
+    folderMode: 0o755,
+    welcome: (connection) => callers.admit(connection),
+    report: report.connections,
   })
+  // Whoever runs on this socket or this folder already must not have its CA touched.
+  const uid = process.geteuid?.() ?? 0
+  const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
+  const authority = await openAuthority(config, { clock, random, onEvent: report.authorityEvent })
   report.authority(authority.state.current)
   authority.state.subscribe(report.authority)
   const identities = createIdentities({
@@ -107,22 +121,6 @@ export async function startAgent(
   report.bundles(bundles.feed.current)
   bundles.feed.subscribe(report.bundles)
 
-  const { limits } = config
-  const socket = await openSocket<Caller>({
-    ...kernel,
-    clock,
-    limits: {
-      connectionsPerUid: limits.connectionsPerUid ?? defaultConnectionsPerUid(kernel.descriptors),
-      connections: mostConnections(kernel.descriptors),
-      streamsPerConnection: limits.streamsPerConnection,
-    },
-    path: config.socket,
-    // Anyone may connect: who it is, the kernel says.
-    mode: 0o777,
-    folderMode: 0o755,
-    welcome: (connection) => callers.admit(connection),
-    report: report.connections,
-  })
   const policy = {
     reserved: config.sds.names,
     aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
@@ -209,6 +207,7 @@ export async function startAgent(
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
       for (const part of [sds, callers, identities, bundles, sources]) part.close()
       await authority.close()
+      stateFolder.close()
     },
   }
 }

@@ -7,7 +7,6 @@ import { createFileSlotStore } from '../../authority/slot-file.ts'
 import type { AuthorityEvent } from '../../authority/slot.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
 import { openCaFiles } from '../../os/key-files.ts'
-import { ensureSafeFolder } from '../../os/safe-folder.ts'
 import { openStateFile } from '../../os/state-file.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -15,20 +14,17 @@ import type { Random } from '../../runtime/random.ts'
 export interface OpenAuthorityOptions {
   readonly clock: Clock
   readonly random: Random
-  /** Of the agent: owns `stateDir`. */
-  readonly uid: number
   readonly onEvent: (event: AuthorityEvent) => void
 }
 
-/** @throws SpindleError `config_invalid` where an attached CA cannot be used. */
+/** `stateDir` must be there and ours. @throws SpindleError `config_invalid` where an attached CA cannot be used. */
 export function openAuthority(
   config: AgentConfig,
   options: OpenAuthorityOptions,
 ): Promise<X509Authority> {
-  const { clock, random, uid, onEvent } = options
+  const { clock, random, onEvent } = options
   const { authority, stateDir, trustDomain } = config
   const { kind, keyType, caTtlMs } = authority
-  ensureSafeFolder(stateDir, { uid, folderMode: 0o700 })
   const file = openStateFile(join(stateDir, `authority-${kind}.json`), clock)
   const store = createFileSlotStore(file, { kind, trustDomain }, onEvent)
   const common = { trustDomain, keyType, caTtlMs, clock, random, onEvent, store }

@@ -18,6 +18,7 @@ import {
 } from '#spindle/admin/v1/admin_pb.js'
 import type { AuthorityState } from '../../authority/authority.ts'
 import { parseCertificate, toPem } from '../../certs/parse.ts'
+import { shownText } from '../../runtime/shown-text.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
 import { serializeBundle } from '../../spiffe/bundle.ts'
 import type { SourceState } from '../match/source.ts'
@@ -34,10 +35,13 @@ function at<K extends string>(key: K, ms: number | undefined): { [k in K]?: Time
   return value === undefined ? {} : ({ [key]: value } as { [k in K]: Timestamp })
 }
 
+/** SPIFFE-ID 2.3: no SPIFFE ID is longer. */
+const SHOWN_CHARACTERS = 2048
+
 export function describeHeld(stream: SdsStream): HeldSecret[] {
   return stream.held().map((held) =>
     create(HeldSecretSchema, {
-      name: held.name,
+      name: shownText(held.name, SHOWN_CHARACTERS),
       kind: held.kind ?? '',
       state: held.status,
       version: held.sent ?? '',

@@ -4,6 +4,7 @@ import type {
   DeltaDiscoveryRequest,
   DiscoveryRequest,
 } from '#envoy/service/discovery/v3/discovery_pb.js'
+import { shownText } from '../../runtime/shown-text.ts'
 import type { NodeFacts } from '../../xds/flavour.ts'
 import type { DeltaRequest, DeltaResponse, SotwRequest, SotwResponse } from '../../xds/message.ts'
 import type { Resource } from '../../xds/resource.ts'
@@ -84,20 +85,15 @@ export function nodeFacts(node: Node | undefined): NodeFacts {
   }
 }
 
+const SHOWN_CHARACTERS = 128
+
 export function describeNode(node: Node | undefined): NodeDescription {
   const build = node?.userAgentVersionType
   const version = build?.case === 'userAgentBuildVersion' ? build.value.version : undefined
   return {
-    id: shown(node?.id),
-    cluster: shown(node?.cluster),
+    id: shownText(node?.id ?? '', SHOWN_CHARACTERS),
+    cluster: shownText(node?.cluster ?? '', SHOWN_CHARACTERS),
     envoyVersion:
       version === undefined ? '' : `${version.majorNumber}.${version.minorNumber}.${version.patch}`,
   }
-}
-
-const SHOWN_CHARACTERS = 128
-
-/** Text of the client's, for a table: short and without control characters. */
-function shown(text: string | undefined): string {
-  return (text ?? '').slice(0, SHOWN_CHARACTERS).replace(/\p{C}/gu, '?')
 }

@@ -15,6 +15,7 @@ const RLIMIT_NOFILE = 7
 export function forbidInspection(libc: Libc): void {
   expectZero('setrlimit(RLIMIT_CORE)', libc.setrlimit(RLIMIT_CORE, { soft: 0n, hard: 0n }))
   expectZero('prctl(PR_SET_DUMPABLE)', libc.prctl(PR_SET_DUMPABLE, 0))
+  if (isInspectable(libc)) throw new SpindleError('internal', 'the process can still be inspected')
 }
 
 export function isInspectable(libc: Libc): boolean {

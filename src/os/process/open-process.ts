@@ -1,7 +1,7 @@
 /** A process by its number, held on to before anything is read about it: how `explain` looks at one that did not call. */
-import { SpindleError } from '../runtime/errors.ts'
-import type { Libc } from './libc.ts'
-import type { PeerCredentials, PeerReader } from './peer-credentials.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import type { Libc } from '../libc.ts'
+import type { PeerCredentials, PeerReader } from '../peer-credentials.ts'
 import { readStartTime, readStatus } from './process/process.ts'
 
 /**
