@@ -1,6 +1,7 @@
 /** Commands of the CLI as processes, also as another user. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { run } from '../../../src/cli/program.ts'
 import { ROOT } from './rig.ts'
 
 export interface CommandResult {
@@ -41,4 +42,17 @@ export function spindle(
     child.once('error', reject)
     child.once('close', (code) => resolve({ code, out, err }))
   })
+}
+
+/** The same command in the test's own process: without the second that a process takes to start. */
+export async function cli(...args: readonly string[]): Promise<CommandResult> {
+  let out = ''
+  let err = ''
+  const code = await run(args, {
+    out: (text) => (out += text),
+    err: (text) => (err += text),
+    env: process.env,
+    onSignal: () => () => undefined,
+  })
+  return { code, out, err }
 }
