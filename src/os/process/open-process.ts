@@ -2,7 +2,7 @@
 import { SpindleError } from '../../runtime/errors.ts'
 import type { Libc } from '../libc.ts'
 import type { PeerCredentials, PeerReader } from '../peer-credentials.ts'
-import { readStartTime, readStatus } from './process/process.ts'
+import { readStartTime, readStatus } from './process.ts'
 
 /**
  * Opens a pidfd first: what is read afterwards belongs to that process if it still lives then. Release it with
