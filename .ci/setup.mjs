@@ -61,12 +61,12 @@ if (!installed())
   run('packages (npm ci)', 'npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error')
 
 const pinned = json('package.json').devDependencies.node
-const found = spawnSync('node_modules/.bin/node', ['-p', 'process.versions.node'], {
+const installedNode = spawnSync('node_modules/.bin/node', ['-p', 'process.versions.node'], {
   encoding: 'utf8',
 }).stdout?.trim()
-if (found !== pinned)
+if (installedNode !== pinned)
   fail(
-    `node_modules/.bin/node is ${found || 'missing'}, not ${pinned}. Install scripts must be allowed for the package "node": npm ci --no-ignore-scripts`,
+    `node_modules/.bin/node is ${installedNode || 'missing'}, not ${pinned}. Install scripts must be allowed for the package "node": npm ci --no-ignore-scripts`,
   )
 
 const generatedFrom = digest([
@@ -138,4 +138,8 @@ function envoy() {
   return bin
 }
 
-if (flags.has('--envoy')) writeFileSync('dist/.envoy', envoy())
+if (flags.has('--envoy')) {
+  const found = envoy()
+  mkdirSync('.cache', { recursive: true })
+  writeFileSync('.cache/envoy', found)
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 process.chdir(join(import.meta.dirname, '..'))
 const patterns = process.argv.slice(2)
-const envoy = existsSync('dist/.envoy') ? readFileSync('dist/.envoy', 'utf8') : ''
+const envoy = existsSync('.cache/envoy') ? readFileSync('.cache/envoy', 'utf8') : ''
 const result = spawnSync(
   process.execPath,
   [

@@ -133,7 +133,7 @@ async function startDemo(
 
 /** A copy that every user may run. */
 function realEnvoy(t: TestContext): string {
-  const named = process.env['ENVOY_BIN'] || readText(join(ROOT, 'dist/.envoy'))
+  const named = process.env['ENVOY_BIN'] || readText(join(ROOT, '.cache/envoy'))
   if (named === undefined) {
     if (process.env['CI'] === 'true') assert.fail('no Envoy: run npm test, which fetches it')
     t.skip('needs Envoy: run npm test, which fetches it')

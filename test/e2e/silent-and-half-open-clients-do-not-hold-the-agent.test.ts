@@ -30,6 +30,7 @@ import type { CallerStream, DeltaAsk } from './rig/sds-caller.ts'
 import { createSdsCaller, serialOf } from './rig/sds-caller.ts'
 
 const ENTRY = { spiffeId: 'spiffe://example.org/web', selectors: testSelectors() }
+const ACK_DEADLINE_MS = 1_000
 const METHOD = '/envoy.service.secret.v3.SecretDiscoveryService/DeltaSecrets'
 const ENTRIES = 'spindle_agent_entries'
 const STREAMS = 'spindle_agent_sds_streams{variant="delta"}'
@@ -87,7 +88,7 @@ async function dial(path: string): Promise<Socket> {
 
 test('clients that are silent, do not read or reset without end cost themselves alone', async (t) => {
   const rig = createRig(t)
-  const setting = await setUp(rig)
+  const setting = await setUp(rig, { config: { sds: { ackDeadline: '1s' } } })
   const { agent, rotate, descriptors } = setting
   const before = await settled(setting)
 

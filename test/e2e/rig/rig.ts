@@ -44,7 +44,7 @@ export interface Rig {
 
 /** The Envoy binary, where every uid may run it; a machine without one fails in CI and says so elsewhere. */
 function envoyBinary(t: TestContext, folder: string): string | undefined {
-  const named = process.env['ENVOY_BIN'] || readText(join(ROOT, 'dist/.envoy'))
+  const named = process.env['ENVOY_BIN'] || readText(join(ROOT, '.cache/envoy'))
   if (named === undefined || named === '') {
     if (process.env['CI'] === 'true') assert.fail('no Envoy: run npm test, which fetches it')
     t.skip('needs Envoy: run npm test, which fetches it')

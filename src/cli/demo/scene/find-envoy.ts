@@ -14,7 +14,7 @@ const WHAT_TO_DO =
   'Run `npm run demo` in a checkout, which fetches it, or set ENVOY_BIN to its path.'
 
 /**
- * ENVOY_BIN, else the one that setup noted in dist/.envoy, else one on PATH.
+ * ENVOY_BIN, else the one that setup noted in .cache/envoy, else one on PATH.
  * @throws CommandFailed (exit 3) that says what to do
  */
 export function findEnvoy(root: string, env: Readonly<Record<string, string | undefined>>): string {
@@ -23,7 +23,7 @@ export function findEnvoy(root: string, env: Readonly<Record<string, string | un
     if (isProgram(named)) return named
     throw new CommandFailed(3, `ENVOY_BIN=${named} is not a program.\n${WHAT_TO_DO}`)
   }
-  const noted = readText(join(root, 'dist/.envoy'))?.trim()
+  const noted = readText(join(root, '.cache/envoy'))?.trim()
   const folders = (env['PATH'] ?? '').split(':').filter((folder) => isAbsolute(folder))
   const found = [noted ?? '', ...folders.map((folder) => join(folder, 'envoy'))].find(isProgram)
   if (found !== undefined) return found

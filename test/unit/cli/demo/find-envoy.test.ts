@@ -16,7 +16,7 @@ function programIn(folder: string, name: string): string {
 function places(t: TestContext): { root: string; noted: string; onPath: string; PATH: string } {
   const root = temporaryFolder(t)
   const noted = programIn(root, 'cache/envoy')
-  writeIn(root, 'dist/.envoy', `${noted}\n`)
+  writeIn(root, '.cache/envoy', `${noted}\n`)
   const onPath = programIn(root, 'path/envoy')
   return { root, noted, onPath, PATH: `relative:${join(root, 'none')}:${join(root, 'path')}` }
 }
