@@ -85,39 +85,39 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
     refused.say({ resourceNamesSubscribe: [pem.repeat(20)] })
     await refused.end()
 
-    const outputs = new Map<string, string>()
+    const outputs: [where: string, text: string][] = []
     const written = join(rig.folder, 'written')
     mkdirSync(written)
     for (const args of commandsOf(agent, written))
       for (const format of ['table', 'json', 'yaml']) {
         const { out, err } = await cli(...args, '-o', format)
         assert.notEqual(out + err, '')
-        outputs.set(`spindle ${args.slice(0, 2).join(' ')} -o ${format}`, out + err)
+        outputs.push([`spindle ${args.slice(0, 2).join(' ')} -o ${format}`, out + err])
       }
     for (const file of readdirSync(written).filter((name) => name.endsWith('.key')))
       keys.add(readFileSync(join(written, file), 'utf8'))
     for (const stream of streams)
       for (let more = 0; more < 3; more++) keep(await stream.next(30_000))
     for (const path of ['/metrics', '/live', '/ready', '/nothing'])
-      outputs.set(path, await (await fetch(agent.http + path)).text())
+      outputs.push([path, await (await fetch(agent.http + path)).text()])
 
     // Keys where they do not belong: a fault names the place and repeats nothing of it.
     const misplaced = join(agent.folder, 'entries.yaml')
     writeFileSync(misplaced, `entries:\n  - spiffeId: |\n${pem.replace(/^/gm, '      ')}\n`)
     const validated = await cli('validate', '-c', join(agent.folder, 'agent.yaml'))
     assert.equal(validated.code, 2)
-    outputs.set('spindle validate', validated.err)
+    outputs.push(['spindle validate', validated.err])
     await agent.admin.call(AdminService.method.reload, {}, { deadlineMs: 10_000 })
-    outputs.set(
+    outputs.push([
       'status with a fault',
       (await cli('status', '--admin-socket', agent.adminSocket)).out,
-    )
+    ])
     await agent.stop()
     const log = agent.child.output()
     assert.match(log, /"level":"trace"/)
     assert.match(log, /secret rejected; it is not sent again/)
     assert.match(log, /file not used/)
-    outputs.set('log', log)
+    outputs.push(['log', log])
 
     // One authority and its successor; each identity first, at each rotation, at that of the authority, at three renewals.
     assert.equal(keys.size, 2 + IDENTITIES.length * (1 + ROTATIONS + 1 + 3))
@@ -137,6 +137,7 @@ test('the search finds a key in every form it could be written in', async (t) =>
   const forms = keyForms(pem)
   const key = createPrivateKey(pem)
   const der = key.export({ type: 'pkcs8', format: 'der' })
+  const secret = Buffer.from(`before ${pem} after`)
   const planted = {
     pem,
     escaped: JSON.stringify({ pem }),
@@ -149,6 +150,10 @@ test('the search finds a key in every form it could be written in', async (t) =>
     sec1: key.export({ type: 'sec1', format: 'pem' }).toString(),
     shifted: Buffer.concat([Buffer.from('x'), der]).toString('base64url'),
     raw: der.toString('latin1'),
+    // As bytes of a message are written in JSON.
+    twice: secret.toString('base64'),
+    secretInHex: secret.toString('hex'),
+    secretInspected: inspect(secret.subarray(80)),
   }
   for (const [form, text] of Object.entries(planted))
     assert.notEqual(found(forms, `before ${text} after`).length, 0, form)

@@ -21,20 +21,23 @@ function base64Within(bytes: Buffer): string[] {
 }
 
 function formsOf(part: Buffer): string[] {
-  const hex = part.toString('hex')
-  const pairs = hex.match(/../g) ?? []
   const base64 = base64Within(part)
+  // The key as PEM, and that text as bytes of something larger.
+  const nested = base64.map((text) => Buffer.from(text))
   const base64Url = base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'))
+  const written = [part, ...nested].flatMap((bytes) => {
+    const hex = bytes.toString('hex')
+    const pairs = hex.match(/../g) ?? []
+    return [
+      ...[hex, pairs.join(' '), pairs.join(':')].flatMap((text) => [text, text.toUpperCase()]),
+      ...[Array.from(bytes).join(','), Array.from(bytes).join(', ')],
+    ]
+  })
   return [
     ...base64,
     ...base64Url,
-    hex,
-    hex.toUpperCase(),
-    pairs.join(' '),
-    pairs.join(':'),
-    pairs.join(':').toUpperCase(),
-    Array.from(part).join(','),
-    Array.from(part).join(', '),
+    ...nested.flatMap(base64Within),
+    ...written,
     part.toString('latin1'),
   ]
 }
