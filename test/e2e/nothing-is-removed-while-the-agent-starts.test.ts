@@ -42,11 +42,10 @@ test(`${STREAMS} Delta streams that wait for a starting agent hear of no removal
     await agent.child.ended
     agent.admin.close()
     const answers = firstAnswers(agent.socket, [...names, 'ROOTCA', NOBODY], rig.atEnd)
-    const started = agent.restart().then((again) => {
-      rig.atEnd(() => again.stop())
-      agent = again
-    })
-    const [streams] = await Promise.all([answers, started])
+    const started = await agent.restart()
+    rig.atEnd(() => started.stop())
+    agent = started
+    const streams = await answers
     const nobody = streams.at(-1)
     assert.deepEqual(nobody?.received[0]?.removed, [NOBODY], 'a removal is seen where it is due')
     for (const { received, ended } of streams.slice(0, -1)) {
