@@ -30,7 +30,8 @@ function formsOf(part: Buffer): string[] {
     const pairs = hex.match(/../g) ?? []
     return [
       ...[hex, pairs.join(' '), pairs.join(':')].flatMap((text) => [text, text.toUpperCase()]),
-      ...[Array.from(bytes).join(','), Array.from(bytes).join(', ')],
+      Array.from(bytes).join(','),
+      Array.from(bytes).join(', '),
     ]
   })
   return [
