@@ -154,6 +154,11 @@ export const OWNERS: readonly Owner[] = [
     folders: ['certs'],
     reason: 'its dates, serials and algorithms come from globals: only certs keeps it in check',
   },
+  {
+    name: 'node-forge',
+    folders: ['certs'],
+    reason: 'its checks of signatures have been wrong before: it opens PKCS#12 files, nothing else',
+  },
   { name: 'reflect-metadata', folders: ['certs'], reason: 'only @peculiar/x509 needs it' },
   { name: 'koffi', folders: ['os'], reason: 'only os touches the kernel' },
   { name: 'node:fs', folders: ['os'], reason: 'only os touches files' },
