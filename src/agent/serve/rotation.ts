@@ -14,7 +14,7 @@ export interface RotationReport {
 
 /**
  * Prepares a next authority, waits until every stream that holds a bundle has acknowledged the one with it (at most
- * `publishMs`), lets it sign, and renews every identity. Nothing is taken away, so no stream is closed.
+ * `publishMs`) and connections begun before have settled, lets it sign, and renews every identity. Nothing is taken away, so no stream is closed.
  */
 export async function rotateAuthority(parts: {
   readonly authority: X509Authority
@@ -26,6 +26,7 @@ export async function rotateAuthority(parts: {
   const { authority, identities, sds } = parts
   await authority.prepare()
   await published(parts)
+  if (heldBundles(sds).length > 0) await passed(parts.clock, SETTLE_MS)
   const bundles = heldBundles(sds)
   await authority.activate()
   const renewed = await identities.renewAll()
@@ -36,6 +37,16 @@ export async function rotateAuthority(parts: {
     holding: bundles.length,
     renewed,
   }
+}
+
+/**
+ * A handshake that began before its Envoy had the new bundle must not meet a certificate of the new authority. After this
+ * long it is over: the recommended `connect_timeout` of 1 s would have ended it.
+ */
+const SETTLE_MS = 1_000
+
+function passed(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.after(ms, resolve))
 }
 
 /** The bundles that streams were given and may still be given. */
