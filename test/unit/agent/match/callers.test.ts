@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { createCallers } from '../../../../src/agent/match/callers.ts'
+import type { Caller } from '../../../../src/agent/match/caller.ts'
+import type { Entry } from '../../../../src/registration/entry.ts'
+import type { Registry } from '../../../../src/registration/match.ts'
+import { createRegistry } from '../../../../src/registration/match.ts'
+import type { Selector, SelectorKind } from '../../../../src/registration/selector.ts'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
+import { createFeed } from '../../../../src/runtime/feed.ts'
+import type { MutableFeed } from '../../../../src/runtime/feed.ts'
+import { createFakeAttestor } from '../../../fakes/attestor.ts'
+import { createManualClock, settle } from '../../../fakes/clock.ts'
+import { createFakeConnection } from '../../../fakes/connection.ts'
+import { createScriptedRandom } from '../../../fakes/random.ts'
+import { entry } from '../obtain/setting.ts'
+
+const PERIOD_MS = 60_000
+const of = (name: string, ...selectors: string[]): Entry =>
+  entry(name, { selectors: selectors as Selector[] })
+const registryOf = (...entries: readonly Entry[]): Registry => createRegistry(entries)
+const WEB = of('web', 'unix:uid:1001')
+
+/** A caller of uid 1001 that has just connected. */
+function setUp(t: TestContext, options: { registry?: Registry | undefined } = {}) {
+  const clock = createManualClock()
+  const attestor = createFakeAttestor(clock, 'unix:uid:1001')
+  const registry: MutableFeed<Registry | undefined> = createFeed<Registry | undefined>(
+    'registry' in options ? options.registry : registryOf(WEB),
+  )
+  const refusals: string[] = []
+  const attested: number[] = []
+  const callers = createCallers({
+    attestor,
+    registry,
+    clock,
+    random: createScriptedRandom(0.5),
+    periodMs: PERIOD_MS,
+    onAttested: (_, elapsedMs) => attested.push(elapsedMs),
+    onRefused: (_, code) => refusals.push(code),
+  })
+  t.after(() => callers.close())
+  const connection = createFakeConnection()
+  return { clock, attestor, registry, refusals, attested, callers, connection }
+}
+
+const matched = (caller: Caller): string[] => caller.state.current.match.entries.map(({ id }) => id)
+const attestations = ({ attestor }: ReturnType<typeof setUp>): number => attestor.wanted.length
+
+test('a caller is attested once, for what entries ask, and matches its entries', async (t) => {
+  const setting = setUp(t, { registry: registryOf(WEB, of('api', 'unix:path:/bin/api')) })
+  const caller = setting.callers.admit(setting.connection)
+  assert.match(caller.state.current.undecided ?? '', /being attested/)
+  await settle()
+  assert.deepEqual(matched(caller), ['web'])
+  assert.equal(caller.state.current.undecided, undefined)
+  assert.deepEqual(setting.attestor.wanted, [['unix:path', 'unix:uid']])
+  assert.equal(caller.check(), true)
+  assert.equal(setting.attested.length, 1)
+})
+
+test('while entries are not loaded nothing is decided; when they are, it is', async (t) => {
+  const setting = setUp(t, { registry: undefined })
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  assert.match(caller.state.current.undecided ?? '', /not loaded/)
+  setting.registry.set(registryOf(WEB))
+  await settle()
+  assert.deepEqual(matched(caller), ['web'])
+  assert.equal(caller.state.current.undecided, undefined)
+})
+
+test('an attestor that fails leaves the caller undecided and is asked again, later each time', async (t) => {
+  const setting = setUp(t)
+  setting.attestor.failure = new Error('/proc is not there')
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  assert.match(caller.state.current.undecided ?? '', /attestation failed: \/proc is not there/)
+  assert.deepEqual(setting.refusals, ['internal'])
+  // Half of the doubled ceiling, and half of the rest by the draw: 150 ms, 300 ms.
+  await setting.clock.advance(149)
+  assert.equal(attestations(setting), 1)
+  await setting.clock.advance(1)
+  assert.equal(attestations(setting), 2)
+  await setting.clock.advance(299)
+  assert.equal(attestations(setting), 2)
+  setting.attestor.failure = undefined
+  await setting.clock.advance(1)
+  assert.deepEqual(matched(caller), ['web'])
+  assert.equal(caller.state.current.undecided, undefined)
+})
+
+test('a selector that cannot be looked up leaves a caller undecided only where an entry hangs on it', async (t) => {
+  const setting = setUp(t, { registry: registryOf(WEB, of('hashed', 'unix:sha256:aa')) })
+  setting.attestor.unknownKinds = ['unix:sha256'] as SelectorKind[]
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  assert.deepEqual(matched(caller), ['web'], 'what is known is given')
+  assert.match(caller.state.current.undecided ?? '', /could not be looked up: unix:sha256/)
+  setting.attestor.unknownKinds = []
+  setting.attestor.selectors = ['unix:uid:1001', 'unix:sha256:aa']
+  await setting.clock.advance(150)
+  assert.deepEqual(matched(caller), ['web', 'hashed'])
+
+  const other = setUp(t)
+  other.attestor.unknownKinds = ['unix:sha256'] as SelectorKind[]
+  const unconcerned = other.callers.admit(other.connection)
+  await settle()
+  assert.equal(unconcerned.state.current.undecided, undefined)
+})
+
+test('a caller that runs another program has nothing until it is attested anew', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.attestor.same = false
+  setting.attestor.held = true
+  assert.equal(caller.check(), true, 'the connection stays')
+  assert.deepEqual(matched(caller), [])
+  assert.match(caller.state.current.undecided ?? '', /another program/)
+  setting.attestor.selectors = ['unix:uid:1001', 'unix:path:/bin/other']
+  setting.attestor.same = true
+  setting.attestor.held = false
+  await settle()
+  assert.equal(attestations(setting), 2)
+  assert.deepEqual(matched(caller), ['web'])
+  assert.equal(caller.state.current.undecided, undefined)
+})
+
+test('a new identity is given only after the caller was attested again', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.attestor.held = true
+  setting.registry.set(registryOf(WEB, of('second', 'unix:uid:1001')))
+  await settle()
+  assert.equal(attestations(setting), 2)
+  assert.deepEqual(matched(caller), ['web'], 'what it had it keeps meanwhile')
+  setting.attestor.held = false
+  await settle()
+  assert.deepEqual(matched(caller), ['web', 'second'])
+
+  // By then it is somebody else's process: it gets neither.
+  setting.attestor.selectors = ['unix:uid:0']
+  setting.registry.set(registryOf(WEB, of('second', 'unix:uid:1001'), of('third', 'unix:uid:1001')))
+  await settle()
+  assert.deepEqual(matched(caller), [])
+})
+
+test('an entry that is deleted or that others match costs no attestation', async (t) => {
+  const setting = setUp(t, { registry: registryOf(WEB, of('second', 'unix:uid:1001')) })
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.registry.set(registryOf(WEB, of('others', 'unix:uid:4')))
+  await settle()
+  assert.deepEqual(matched(caller), ['web'])
+  assert.equal(attestations(setting), 1)
+})
+
+test('a kind of selector that an entry asks for anew is looked up', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.attestor.selectors = ['unix:uid:1001', 'unix:sha256:aa']
+  setting.registry.set(registryOf(WEB, of('hashed', 'unix:sha256:aa')))
+  await settle()
+  assert.deepEqual(setting.attestor.wanted.at(-1), ['unix:sha256', 'unix:uid'])
+  assert.deepEqual(matched(caller), ['web', 'hashed'])
+})
+
+test('entries that change while a caller is attested are the ones it is matched with', async (t) => {
+  const setting = setUp(t)
+  setting.attestor.held = true
+  const caller = setting.callers.admit(setting.connection)
+  const decisions: number[] = []
+  caller.state.subscribe(({ undecided }) => {
+    if (undecided === undefined) decisions.push(attestations(setting))
+  })
+  setting.registry.set(registryOf(of('hashed', 'unix:sha256:aa'), of('newer', 'unix:uid:1001')))
+  setting.attestor.held = false
+  await settle()
+  assert.equal(decisions[0], 2, 'not before what the new entries ask is known')
+  assert.deepEqual(matched(caller), ['newer'])
+  assert.deepEqual(setting.attestor.wanted, [['unix:uid'], ['unix:sha256', 'unix:uid']])
+})
+
+test('a caller that stays is attested again each period, and another answer changes what it matches', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  await setting.clock.advance(PERIOD_MS - 1)
+  assert.equal(attestations(setting), 1)
+  setting.attestor.selectors = ['unix:uid:1001', 'unix:gid:5']
+  setting.registry.set(registryOf(WEB, of('grouped', 'unix:gid:5')))
+  setting.attestor.selectors = ['unix:gid:5']
+  await setting.clock.advance(1)
+  assert.deepEqual(matched(caller), ['grouped'])
+  const before = attestations(setting)
+  await setting.clock.advance(2 * PERIOD_MS)
+  assert.equal(attestations(setting), before + 2)
+})
+
+test('a caller whose process has ended is disconnected at the next look', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.connection.end()
+  assert.equal(caller.check(), false)
+  assert.match(setting.connection.destroyedFor ?? '', /has ended/)
+  assert.equal(setting.callers.callers.size, 0)
+  assert.equal(caller.check(), false)
+})
+
+test('a caller that became another process or user while it was attested is disconnected, and not asked again', async (t) => {
+  for (const code of ['peer_gone', 'peer_refused'] as const) {
+    const setting = setUp(t)
+    setting.attestor.failure = new SpindleError(code, 'became uid 0')
+    const caller = setting.callers.admit(setting.connection)
+    await settle()
+    assert.equal(setting.connection.destroyedFor, 'became uid 0')
+    assert.deepEqual(setting.refusals, [code])
+    assert.deepEqual(matched(caller), [])
+    assert.equal(setting.clock.pending, 0)
+  }
+})
+
+test('decided() waits for the state, its deadline or the end of the connection', async (t) => {
+  const setting = setUp(t)
+  setting.attestor.held = true
+  const caller = setting.callers.admit(setting.connection)
+  const answers: boolean[] = []
+  void caller.decided(1_000).then((answer) => answers.push(answer))
+  await setting.clock.advance(999)
+  assert.deepEqual(answers, [])
+  await setting.clock.advance(1)
+  assert.deepEqual(answers, [false])
+  const decided = caller.decided(1_000)
+  setting.attestor.held = false
+  assert.equal(await decided, true)
+  assert.equal(await caller.decided(0), true)
+
+  setting.attestor.same = false
+  setting.attestor.held = true
+  caller.check()
+  const closing = caller.decided(1_000)
+  setting.connection.destroy('over')
+  assert.equal(await closing, false)
+  assert.equal(await caller.decided(1_000), false)
+  setting.attestor.held = false
+  await settle()
+  assert.deepEqual(matched(caller), [], 'an answer that comes too late gives nothing')
+  assert.equal(setting.clock.pending, 0)
+})
