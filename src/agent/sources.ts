@@ -1,5 +1,5 @@
 /** The watched files of a standalone agent: entries, and the bundles of other trust domains. */
-import { readTrustAnchorsPem } from '../certs/parse.ts'
+import { readTrustAnchorsPem, usableTrustAnchors } from '../certs/parse.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import { readEntries } from '../config/entries.ts'
 import type { Fault } from '../config/fault.ts'
@@ -100,7 +100,8 @@ export function readBundle(
 ): { readonly bundle: Bundle; readonly notes: readonly string[] } {
   if (/^\s*\{/.test(text)) {
     const { bundle, ignored } = parseBundle(trustDomain, text)
-    return { bundle, notes: ignored }
+    const { anchors, warnings } = usableTrustAnchors(bundle.x509Authorities)
+    return { bundle: { ...bundle, x509Authorities: anchors }, notes: [...ignored, ...warnings] }
   }
   const { anchors, warnings } = readTrustAnchorsPem(text, file)
   return {

@@ -196,13 +196,37 @@ export function readTrustAnchorsPem(
       warnings.push(`${where} occurs twice`)
       continue
     }
-    if (certificate.nameConstraints) {
-      warnings.push(
-        `${where} has name constraints, which not every TLS library applies to SPIFFE IDs`,
-      )
-    }
+    if (certificate.nameConstraints) warnings.push(`${where} ${CONSTRAINED}`)
     anchors.push(certificate)
   }
+  return { anchors, warnings }
+}
+
+const CONSTRAINED = 'has name constraints, which not every TLS library applies to SPIFFE IDs'
+
+/**
+ * Those of a bundle's certificates that may sign (rules XC-*, for certificates of others). One that may not, or is none,
+ * is passed over alone (Trust_Domain_and_Bundle 4.1.3) and never reaches an Envoy, which would reject the whole bundle
+ * for it; `warnings` says so, one line each.
+ */
+export function usableTrustAnchors(certificates: readonly Uint8Array[]): {
+  readonly anchors: readonly Uint8Array[]
+  readonly warnings: readonly string[]
+} {
+  const warnings: string[] = []
+  const anchors = certificates.filter((der, index) => {
+    const where = `X.509 authority ${index + 1}`
+    try {
+      const certificate = parseCertificate(der, where)
+      if (certificate.nameConstraints) warnings.push(`${where} ${CONSTRAINED}`)
+      const [fault] = signingCertificateFaults(certificate, 'external')
+      if (fault !== undefined) warnings.push(`${where} is passed over: it may not sign: ${fault}`)
+      return fault === undefined
+    } catch (thrown) {
+      warnings.push(`${messageOf(thrown)}; it is passed over`)
+      return false
+    }
+  })
   return { anchors, warnings }
 }
 

@@ -1,5 +1,10 @@
 /** What the other folders read certificates with. */
-export { parseCertificate, readCertificatesPem, readTrustAnchorsPem } from './certificate.ts'
+export {
+  parseCertificate,
+  readCertificatesPem,
+  readTrustAnchorsPem,
+  usableTrustAnchors,
+} from './certificate.ts'
 export { envoyFaults } from './envoy.ts'
 export { toPem } from './pem.ts'
 export { verifyX509Svid } from './verify.ts'

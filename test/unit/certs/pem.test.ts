@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { X509Certificate } from 'node:crypto'
-import { readCertificatesPem, readTrustAnchorsPem, toPem } from '../../../src/certs/parse.ts'
+import {
+  readCertificatesPem,
+  readTrustAnchorsPem,
+  toPem,
+  usableTrustAnchors,
+} from '../../../src/certs/parse.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import { makeCa, makeLeaf, rawExtension } from './make-certificate.ts'
 
@@ -94,4 +99,18 @@ test('readTrustAnchorsPem refuses a certificate that may not sign', async () => 
     () => readTrustAnchorsPem(pem + toPem(leaf.der, 'CERTIFICATE'), 'bundleFile'),
     /bundleFile: block 2 .*may not sign: XC-/,
   )
+})
+
+test('usableTrustAnchors passes over what is no certificate and what may not sign, each alone', async () => {
+  const leaf = await makeLeaf({ by: ca })
+  const { anchors, warnings } = usableTrustAnchors([
+    Buffer.from('3000', 'hex'),
+    ca.der,
+    leaf.der,
+    other.der,
+  ])
+  assert.deepEqual(anchors, [ca.der, other.der])
+  assert.match(warnings[0] ?? '', /^X\.509 authority 1: not a certificate: .*passed over$/)
+  assert.match(warnings[1] ?? '', /^X\.509 authority 3 is passed over: it may not sign: XC-/)
+  assert.equal(warnings.length, 2)
 })
