@@ -7,9 +7,9 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import { createHealth } from '../telemetry/health.ts'
-import type { Health } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
-import { createMetrics } from '../telemetry/metrics.ts'
+import { createMetrics, nacksByClass } from '../telemetry/metrics.ts'
+import { createTimeline } from '../telemetry/timeline.ts'
 import { defaultConnectionsPerUid, mostConnections } from './accept/acceptor.ts'
 import { createUnixAttestor } from './attest/unix.ts'
 import { openAdmin } from './admin-socket.ts'
@@ -142,14 +142,11 @@ export async function startAgent(
   })
   sds.addTo(socket.server)
 
-  const health = withReadyMetric(
-    createHealth({
-      clock,
-      deadlineMs: HEALTH_DEADLINE_MS,
-      checks: healthChecks({ socket: config.socket, authority, sources, clock }),
-    }),
-    (ready) => metrics.ready.set(ready ? 1 : 0),
-  )
+  const health = createHealth({
+    clock,
+    deadlineMs: HEALTH_DEADLINE_MS,
+    checks: healthChecks({ socket: config.socket, authority, sources, clock }),
+  })
   const reload = async (): Promise<void> => {
     sources.check()
     try {
@@ -181,13 +178,41 @@ export async function startAgent(
     reload,
     report: report.adminConnections,
   })
+  const page = timeline && {
+    files: pageFiles(),
+    timeline,
+    state: () =>
+      describePage({
+        config,
+        version,
+        startedAt,
+        clock,
+        handle: kernel.handle,
+        connections: () => socket.connections.size,
+        sds,
+        identities,
+        authority,
+        bundles,
+        sources,
+        nacks: () => nacksByClass(metricRegistry),
+      }),
+  }
   if (config.http !== undefined)
     http = await startHttp({
-      ...config.http,
+      host: config.http.host,
+      port: config.http.port,
+      page,
       metrics: {
         contentType: metricRegistry.contentType,
-        metrics() {
-          report.identities(identities.current())
+        async metrics() {
+          const { ok } = await health.ready()
+          report.moment({
+            now: clock.now(),
+            ready: ok,
+            identities: identities.current(),
+            missing: identities.missing(),
+            bundles: config.bundles,
+          })
           return metricRegistry.metrics()
         },
       },
@@ -208,17 +233,6 @@ export async function startAgent(
       for (const part of [sds, callers, identities, bundles, sources]) part.close()
       await authority.close()
       stateFolder.close()
-    },
-  }
-}
-
-function withReadyMetric(health: Health, set: (ready: boolean) => void): Health {
-  return {
-    live: () => health.live(),
-    async ready() {
-      const result = await health.ready()
-      set(result.ok)
-      return result
     },
   }
 }

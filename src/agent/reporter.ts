@@ -1,7 +1,6 @@
 /** What happens in the agent, as metrics and log lines; the stages only say that it happened. */
 import type { AuthorityState } from '../authority/authority.ts'
 import type { AuthorityEvent } from '../authority/slot.ts'
-import { parseCertificate } from '../certs/parse.ts'
 import type { Fault } from '../config/fault.ts'
 import { faultLine } from '../config/fault.ts'
 import type { PeerHandle } from '../os/peer-credentials.ts'
@@ -12,10 +11,11 @@ import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Connection } from './accept/connection.ts'
+import { reportBundles, reportMoment, showLife } from './gauges.ts'
+import type { Moment } from './gauges.ts'
 import type { Caller } from './match/caller.ts'
 import type { SourceState } from './match/source.ts'
 import type { IdentityEvent } from './obtain/held-identity.ts'
-import type { Identity } from './obtain/identity.ts'
 import type { ConnectionReport } from './socket.ts'
 
 export interface Reporter {
@@ -28,8 +28,8 @@ export interface Reporter {
   attested(caller: Caller, elapsedMs: number): void
   attestationRefused(connection: Connection, code: ErrorCode, message: string): void
   identityEvent(event: IdentityEvent): void
-  /** Before each scrape: what is current just now. */
-  identities(current: readonly Identity[]): void
+  /** Before each scrape. */
+  moment(moment: Moment): void
   bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
   readonly connections: ConnectionReport
   readonly adminConnections: ConnectionReport
@@ -41,7 +41,7 @@ export function createReporter(metrics: Metrics, log: Log, own: TrustDomain): Re
     ...reportAuthority(metrics, log),
     ...reportCallers(metrics, log),
     identityEvent: (event) => tellIdentity(metrics, log, event),
-    identities: reportIdentities(metrics),
+    moment: reportMoment(metrics),
     bundles: reportBundles(metrics, log, own),
   }
 }
@@ -83,8 +83,10 @@ function reportAuthority(
           state.slots.filter((slot) => slot.status === status).length,
         )
       const active = state.slots.find((slot) => slot.status === 'active')
-      if (active === undefined) metrics.authorityActiveSecondsLeft.remove('')
-      else metrics.authorityActiveSecondsLeft.set('', active.notAfter)
+      const { authorityActiveSecondsLeft, authorityActiveLifeLeft } = metrics
+      showLife([authorityActiveSecondsLeft, authorityActiveLifeLeft], '', active)
+      const { authorityAttachedSecondsLeft, authorityAttachedLifeLeft } = metrics
+      showLife([authorityAttachedSecondsLeft, authorityAttachedLifeLeft], '', state.attached)
       metrics.authorityFault.set(state.fault === undefined ? 0 : 1)
     },
     authorityEvent(event) {
@@ -189,43 +191,5 @@ function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
       metrics.clockJumps.inc({ direction: event.byMs > 0 ? 'forward' : 'backward' })
       log.warn({ byMs: event.byMs }, 'the clock of the machine jumped')
       break
-  }
-}
-
-/** Of several SVIDs of one SPIFFE ID the one that ends first counts. */
-function reportIdentities(metrics: Metrics): Reporter['identities'] {
-  let before: ReadonlySet<string> = new Set()
-  return (current) => {
-    metrics.identities.set(current.length)
-    const ends = new Map<string, number>()
-    for (const { entry, svid } of current)
-      ends.set(entry.spiffeId, Math.min(svid.notAfter, ends.get(entry.spiffeId) ?? Infinity))
-    for (const spiffeId of before)
-      if (!ends.has(spiffeId)) metrics.secretSecondsLeft.remove(spiffeId)
-    for (const [spiffeId, notAfter] of ends) metrics.secretSecondsLeft.set(spiffeId, notAfter)
-    before = new Set(ends.keys())
-  }
-}
-
-function reportBundles(metrics: Metrics, log: Log, own: TrustDomain): Reporter['bundles'] {
-  let before: ReadonlyMap<TrustDomain, Bundle> = new Map()
-  return (bundles) => {
-    for (const name of before.keys())
-      if (!bundles.has(name)) {
-        metrics.bundleCertificates.remove({ trust_domain: name })
-        metrics.bundleSecondsLeft.remove(name)
-      }
-    for (const [name, bundle] of bundles) {
-      if (before.get(name) === bundle) continue
-      const ends = bundle.x509Authorities.map((der) => parseCertificate(der, name).notAfter)
-      metrics.bundleCertificates.set({ trust_domain: name }, ends.length)
-      if (ends.length === 0) metrics.bundleSecondsLeft.remove(name)
-      else metrics.bundleSecondsLeft.set(name, Math.max(...ends))
-      log.info(
-        { trustDomain: name, own: name === own, certificates: ends.length },
-        'bundle in force',
-      )
-    }
-    before = bundles
   }
 }

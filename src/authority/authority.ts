@@ -14,10 +14,18 @@ export interface SlotView {
   readonly activatesAt?: number
 }
 
+/** ms since the epoch */
+export interface Life {
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
 /** The trust anchors (DER) callers must have, and the slots behind them. */
 export interface AuthorityState {
   readonly anchors: readonly Uint8Array[]
   readonly slots: readonly SlotView[]
+  /** Of the operator's CA and what is above it, whichever certificate ends first; undefined: nothing is above the slots. */
+  readonly attached?: Life
   /** undefined: healthy; else why it cannot sign or rotate just now. */
   readonly fault?: string
 }

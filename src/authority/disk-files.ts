@@ -30,7 +30,8 @@ export interface AttachedCa {
   /** What is sent after Spindle's own intermediate: the operator's intermediates. */
   readonly sent: readonly Buffer[]
   readonly anchors: readonly Buffer[]
-  /** The earliest end on the path up to and with the anchor (ms since the epoch). */
+  /** Of the certificate that ends first on the path up to and with the anchor (ms since the epoch). */
+  readonly notBefore: number
   readonly notAfter: number
 }
 
@@ -92,7 +93,7 @@ function trustedPath(
   chain: readonly Buffer[],
   anchors: readonly Buffer[],
   limits: Limits,
-): Pick<AttachedCa, 'sent' | 'notAfter'> {
+): Pick<AttachedCa, 'sent' | 'notBefore' | 'notAfter'> {
   const reached = pathToAnchor(chain, anchors)
   if (reached === undefined) {
     const fault = 'authority.certFile: does not chain to a certificate of authority.bundleFile'
@@ -100,7 +101,9 @@ function trustedPath(
   }
   const path = [...reached.sent, reached.anchor]
   const facts = path.map((der) => parseCertificate(der, 'authority.certFile'))
-  const notAfter = Math.min(...facts.map((each) => each.notAfter))
+  const { notBefore, notAfter } = facts.reduce((first, each) =>
+    each.notAfter < first.notAfter ? each : first,
+  )
   const faults = facts.flatMap((each) =>
     signingCertificateFaults(each, 'external').map(
       (fault) => `authority.certFile: ${each.subject} may not sign: ${fault}`,
@@ -117,5 +120,5 @@ function trustedPath(
   const ending = endingFault({ notAfter }, limits)
   if (ending !== undefined) faults.push(ending)
   if (faults.length > 0) throw new SpindleError('config_invalid', faults.join('\n'))
-  return { sent: reached.sent, notAfter }
+  return { sent: reached.sent, notBefore, notAfter }
 }

@@ -56,6 +56,7 @@ function createDiskSource(options: DiskOptions): CaSource {
       return parseCertificate(path.anchor, 'authority.bundleFile').notAfter >= slot.notAfter
     },
     current: (slot) => slot.signedBy === digestOf(ca().issuer.certificate),
+    attached: () => ({ notBefore: ca().notBefore, notAfter: ca().notAfter }),
     anchors: () => ca().anchors,
     intermediates: (slot) => slot.certificates,
     async reload() {

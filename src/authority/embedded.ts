@@ -24,6 +24,7 @@ function embeddedSource(options: AuthorityOptions): CaSource {
     },
     trusts: () => true,
     current: () => true,
+    attached: () => undefined,
     anchors: (slots) => slots.flatMap((slot) => slot.certificates.slice(0, 1)),
     intermediates: () => [],
     async reload() {},

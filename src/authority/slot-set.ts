@@ -142,6 +142,7 @@ export class SlotSet {
     if ('mintFault' in change) this.#mintFault = change.mintFault
     const next = stateOf(this.#rotating(), this.#options.clock.now(), {
       anchors: this.#source.anchors(this.#slots),
+      attached: this.#source.attached(),
       fault: this.fault(),
     })
     if (!sameState(next, this.state.current)) this.state.set(next)

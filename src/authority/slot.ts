@@ -1,6 +1,7 @@
 import type { Issuer } from '../certs/issuer.ts'
 import type { KeyPair } from '../certs/keys.ts'
 import type { Random } from '../runtime/random.ts'
+import type { Life } from './authority.ts'
 import type { RotatingSlot } from './rotation.ts'
 
 /** A CA certificate of this authority. The key is gone once it is old: nothing is signed with it again. */
@@ -34,6 +35,8 @@ export interface CaSource {
   trusts(slot: CaSlot): boolean
   /** Whether `slot` was signed by what signs now. */
   current(slot: CaSlot): boolean
+  /** The life of what signs these slots; undefined: they sign themselves. */
+  attached(): Life | undefined
   anchors(slots: readonly CaSlot[]): readonly Uint8Array[]
   /** What is sent after a leaf that `slot` signed. */
   intermediates(slot: CaSlot): readonly Buffer[]

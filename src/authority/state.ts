@@ -1,4 +1,4 @@
-import type { AuthorityState, SlotView } from './authority.ts'
+import type { AuthorityState, Life, SlotView } from './authority.ts'
 import { activationInstant, successorOf } from './rotation.ts'
 import type { RotatingSlot } from './rotation.ts'
 
@@ -6,7 +6,11 @@ import type { RotatingSlot } from './rotation.ts'
 export function stateOf(
   slots: readonly RotatingSlot[],
   now: number,
-  more: { readonly anchors: readonly Uint8Array[]; readonly fault: string | undefined },
+  more: {
+    readonly anchors: readonly Uint8Array[]
+    readonly attached: Life | undefined
+    readonly fault: string | undefined
+  },
 ): AuthorityState {
   const active = slots.find((slot) => slot.status === 'active')
   const successor = successorOf(slots, now)
@@ -16,8 +20,13 @@ export function stateOf(
     if (slot !== successor) return view
     return { ...view, activatesAt: Math.max(activationInstant(active, slot, now), now) }
   })
-  const state = { anchors: distinct(more.anchors), slots: views }
-  return more.fault === undefined ? state : { ...state, fault: more.fault }
+  const { attached, fault } = more
+  return {
+    anchors: distinct(more.anchors),
+    slots: views,
+    ...(attached !== undefined && { attached }),
+    ...(fault !== undefined && { fault }),
+  }
 }
 
 export function sameState(one: AuthorityState, other: AuthorityState): boolean {
@@ -25,6 +34,8 @@ export function sameState(one: AuthorityState, other: AuthorityState): boolean {
     one.fault === other.fault &&
     one.anchors.length === other.anchors.length &&
     one.anchors.every((anchor, at) => Buffer.compare(anchor, other.anchors[at] ?? anchor) === 0) &&
+    one.attached?.notBefore === other.attached?.notBefore &&
+    one.attached?.notAfter === other.attached?.notAfter &&
     JSON.stringify(one.slots) === JSON.stringify(other.slots)
   )
 }

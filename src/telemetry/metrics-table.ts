@@ -23,6 +23,38 @@ const VARIANTS = ['sotw', 'delta', 'fetch'] as const
 const STREAM_VARIANTS = ['sotw', 'delta'] as const
 const KINDS = ['svid', 'bundle'] as const
 
+/** Why an Envoy rejected a secret, never in its own words (xds/nack.ts). */
+const NACK_CLASSES = [
+  'key_mismatch',
+  'chain_unreadable',
+  'key_unreadable',
+  'key_kind',
+  'no_subject',
+  'ca_unreadable',
+  'san_matcher',
+  'constraint',
+  'unknown_field',
+  'type_mismatch',
+  'name_mismatch',
+  'crl',
+  'ocsp',
+  'provider',
+  'file',
+  'other',
+] as const
+
+const CONNECTION_REFUSALS = [
+  'credentials_unreadable',
+  'pidfd_unsupported',
+  'descriptors_exhausted',
+  'pid_not_visible',
+  'peer_ended',
+  'uid_limit',
+  'connection_limit',
+  'not_allowed',
+  'closing',
+] as const
+
 /** From a push that was ready to one that waited for a person: 1 ms to 5 min. */
 const WAIT_BUCKETS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300,
@@ -67,7 +99,7 @@ export const METRICS = {
     type: 'counter',
     name: 'sds_nacks_total',
     help: 'Answers that callers rejected; their content is quarantined for that caller.',
-    labels: { class: 'class of the rejection, never its text' },
+    labels: { class: NACK_CLASSES },
   },
   sdsUnanswered: {
     type: 'counter',
@@ -122,6 +154,14 @@ export const METRICS = {
       spiffe_id: 'the SPIFFE ID; beyond 1,000 of them `others`, with the least of the rest',
     },
   },
+  secretLifeLeft: {
+    type: 'gauge',
+    name: 'secret_life_left_ratio',
+    help: 'Share of its life that the X.509-SVID that is served has left, at the time of the scrape; renewed at 0.4 to 0.6.',
+    labels: {
+      spiffe_id: 'the SPIFFE ID; beyond 1,000 of them `others`, with the least of the rest',
+    },
+  },
   attestation: {
     type: 'histogram',
     name: 'attestation_seconds',
@@ -145,7 +185,7 @@ export const METRICS = {
     type: 'counter',
     name: 'connections_refused_total',
     help: 'Connections that were closed before they were served.',
-    labels: { reason: 'why' },
+    labels: { reason: CONNECTION_REFUSALS },
   },
   authoritySlots: {
     type: 'gauge',
@@ -157,6 +197,24 @@ export const METRICS = {
     type: 'gauge',
     name: 'authority_active_seconds_left',
     help: 'Seconds until the CA certificate that signs expires, at the time of the scrape.',
+    labels: {},
+  },
+  authorityActiveLifeLeft: {
+    type: 'gauge',
+    name: 'authority_active_life_left_ratio',
+    help: 'Share of its life that the CA certificate that signs has left, at the time of the scrape.',
+    labels: {},
+  },
+  authorityAttachedSecondsLeft: {
+    type: 'gauge',
+    name: 'authority_attached_seconds_left',
+    help: "Seconds until the first certificate of the operator's CA and what is above it expires; of kind `disk` alone.",
+    labels: {},
+  },
+  authorityAttachedLifeLeft: {
+    type: 'gauge',
+    name: 'authority_attached_life_left_ratio',
+    help: 'Share of its life that this certificate has left.',
     labels: {},
   },
   authorityFault: {
@@ -176,6 +234,24 @@ export const METRICS = {
     name: 'bundle_seconds_left',
     help: 'Seconds until the last X.509 authority of a bundle expires, at the time of the scrape.',
     labels: { trust_domain: 'own or configured trust domain' },
+  },
+  bundleLifeLeft: {
+    type: 'gauge',
+    name: 'bundle_life_left_ratio',
+    help: 'Share of its life that the last X.509 authority of a bundle has left, at the time of the scrape.',
+    labels: { trust_domain: 'own or configured trust domain' },
+  },
+  bundleFileModified: {
+    type: 'gauge',
+    name: 'bundle_file_modified_timestamp_seconds',
+    help: 'When the file of a bundle was last written, in seconds since the epoch.',
+    labels: { trust_domain: 'configured trust domain' },
+  },
+  bundleRefreshHint: {
+    type: 'gauge',
+    name: 'bundle_refresh_hint_seconds',
+    help: 'How often a bundle asks to be fetched (`spiffe_refresh_hint`); only where it says so.',
+    labels: { trust_domain: 'configured trust domain' },
   },
   issue: {
     type: 'histogram',
@@ -200,6 +276,12 @@ export const METRICS = {
     type: 'gauge',
     name: 'identities',
     help: 'Entries that hold a current X.509-SVID.',
+    labels: {},
+  },
+  identitiesMissing: {
+    type: 'gauge',
+    name: 'identities_missing',
+    help: 'Entries in use that have no X.509-SVID: none could be issued yet, or the last one expired.',
     labels: {},
   },
   reloads: {
@@ -235,7 +317,7 @@ export const METRICS = {
   ready: {
     type: 'gauge',
     name: 'ready',
-    help: 'Result of the last readiness check: 1 ready, 0 not.',
+    help: 'Result of a readiness check made for the scrape: 1 ready, 0 not.',
     labels: {},
   },
 } as const satisfies Readonly<Record<string, MetricMeaning>>

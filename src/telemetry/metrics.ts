@@ -1,8 +1,8 @@
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Registry } from 'prom-client'
 import type { Clock } from '../runtime/clock.ts'
-import { createExpiryGauge } from './expiry-gauge.ts'
-import type { ExpiryGauge } from './expiry-gauge.ts'
+import { createExpiryGauge, lifeLeft, secondsLeft } from './expiry-gauge.ts'
+import type { ExpiryGauge, Life } from './expiry-gauge.ts'
 import { METRICS, PREFIX } from './metrics-table.ts'
 import type { MetricMeaning, MetricName } from './metrics-table.ts'
 
@@ -30,16 +30,30 @@ export interface HistogramOf<L> {
   observe(...args: Args<L, [seconds: number]>): void
 }
 
-/** Gauges that are set to an instant and count down to it at each scrape. */
-type Expiring = 'secretSecondsLeft' | 'authorityActiveSecondsLeft' | 'bundleSecondsLeft'
+/** Gauges that are set to an instant, or to a life, and count down to its end at each scrape; with their labels. */
+const SECONDS_LEFT = {
+  secretSecondsLeft: 'spiffe_id',
+  authorityActiveSecondsLeft: undefined,
+  authorityAttachedSecondsLeft: undefined,
+  bundleSecondsLeft: 'trust_domain',
+} as const
+const LIFE_LEFT = {
+  secretLifeLeft: 'spiffe_id',
+  authorityActiveLifeLeft: undefined,
+  authorityAttachedLifeLeft: undefined,
+  bundleLifeLeft: 'trust_domain',
+} as const
+type Expiring = {
+  readonly [N in keyof typeof SECONDS_LEFT]: ExpiryGauge<number>
+} & { readonly [N in keyof typeof LIFE_LEFT]: ExpiryGauge<Life> }
 
 export type Metrics = {
-  readonly [N in Exclude<MetricName, Expiring>]: Table[N]['type'] extends 'counter'
+  readonly [N in Exclude<MetricName, keyof Expiring>]: Table[N]['type'] extends 'counter'
     ? CounterOf<LabelsOf<N>>
     : Table[N]['type'] extends 'gauge'
       ? GaugeOf<LabelsOf<N>>
       : HistogramOf<LabelsOf<N>>
-} & { readonly [N in Expiring]: ExpiryGauge }
+} & Expiring
 
 const MOST_SPIFFE_IDS = 1000
 
@@ -50,18 +64,18 @@ export function createMetrics(options: {
   readonly version: string
 }): Metrics {
   const { registry, clock } = options
-  const expiring = (name: Expiring, label?: string): ExpiryGauge =>
-    createExpiryGauge({
-      config: configOf(METRICS[name], registry),
-      clock,
-      maxSeries: MOST_SPIFFE_IDS,
-      ...(label !== undefined && { label }),
-    })
-  const own: Record<Expiring, ExpiryGauge> = {
-    secretSecondsLeft: expiring('secretSecondsLeft', 'spiffe_id'),
-    authorityActiveSecondsLeft: expiring('authorityActiveSecondsLeft'),
-    bundleSecondsLeft: expiring('bundleSecondsLeft', 'trust_domain'),
-  }
+  const expiring = <T>(
+    gauges: Partial<Record<MetricName, string | undefined>>,
+    left: (end: T, now: number) => number,
+  ): Record<string, ExpiryGauge<T>> =>
+    Object.fromEntries(
+      Object.entries(gauges).map(([name, label]) => {
+        const config = configOf(METRICS[name as MetricName], registry)
+        const common = { config, clock, maxSeries: MOST_SPIFFE_IDS, left }
+        return [name, createExpiryGauge({ ...common, ...(label !== undefined && { label }) })]
+      }),
+    )
+  const own = { ...expiring(SECONDS_LEFT, secondsLeft), ...expiring(LIFE_LEFT, lifeLeft) }
   const plain = Object.entries(METRICS)
     .filter(([name]) => !Object.hasOwn(own, name))
     .map(([name, meaning]) => [name, createMetric(meaning, registry)])
@@ -106,5 +120,14 @@ function closedCombinations(meaning: MetricMeaning): readonly Record<string, str
         ? []
         : all.flatMap((labels) => values.map((value) => ({ ...labels, [label]: value }))),
     [{}],
+  )
+}
+
+/** NACKs since the start, class by class; those that did not occur are left out. */
+export async function nacksByClass(registry: Registry): Promise<Readonly<Record<string, number>>> {
+  const metric = registry.getSingleMetric(`${PREFIX}${METRICS.sdsNacks.name}`)
+  const values = (await metric?.get())?.values ?? []
+  return Object.fromEntries(
+    values.flatMap(({ labels, value }) => (value > 0 ? [[String(labels['class']), value]] : [])),
   )
 }

@@ -26,9 +26,11 @@ export interface Identities {
   /** The same entry id is the same identity, however many use it. */
   acquire(entry: Entry): Lease
   /** What is known of an entry's identity, without using it; undefined: there is none. */
-  find(entryId: string): Pick<Lease, 'current' | 'fault'> | undefined
+  find(entryId: string): IdentityReading | undefined
   /** Every identity that may be served now. */
   current(): readonly Identity[]
+  /** How many are in use and have none that may be served: never issued, or expired. */
+  missing(): number
   /** `listen` is called whenever the `current` of an entry's identity is another, or none any more. */
   onChange(listen: (entryId: string) => void): () => void
   /**
@@ -98,6 +100,13 @@ class HeldIdentities implements Identities, Keeper {
 
   current(): readonly Identity[] {
     return [...this.#held.values()].flatMap((held) => held.current ?? [])
+  }
+
+  missing(): number {
+    let count = 0
+    for (const held of this.#held.values())
+      if (held.leases > 0 && held.current === undefined) count++
+    return count
   }
 
   onChange(listen: (entryId: string) => void): () => void {

@@ -113,6 +113,19 @@ test('disk: under an intermediate the chain holds every certificate below the an
   await authority.close()
 })
 
+test('disk: the state tells the life of the certificate that ends first on the way to the anchor', async () => {
+  const brief = await createOperatorCa({
+    name: 'brief',
+    notBefore: NOW - HOUR,
+    notAfter: NOW + 2 * DAY,
+    by: root,
+  })
+  const { authority } = await open(files(brief, { bundleFile: root.certPem }))
+  const attached = { notBefore: NOW - HOUR, notAfter: NOW + 2 * DAY }
+  assert.deepEqual(authority.state.current.attached, attached)
+  await authority.close()
+})
+
 test('disk: an intermediate that is itself in bundleFile is the anchor', async () => {
   const bundleFile = stranger.certPem + lower.certPem
   const { authority } = await open(files(lower, { bundleFile }))

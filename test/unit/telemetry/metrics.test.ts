@@ -58,7 +58,9 @@ test('createMetrics() begins closed label sets at 0, so that a first event is an
   const { value } = setUp()
   assert.equal(await value('sds_pushes_total{variant="sotw",kind="bundle"}'), 0)
   assert.equal(await value('authority_slots{status="prepared"}'), 0)
-  assert.equal(await value('sds_nacks_total{class="x"}'), undefined)
+  assert.equal(await value('sds_nacks_total{class="key_mismatch"}'), 0)
+  assert.equal(await value('connections_refused_total{reason="uid_limit"}'), 0)
+  assert.equal(await value('attestation_refusals_total{reason="x"}'), undefined)
 })
 
 test('createMetrics() takes a label series away with its subject', async () => {
@@ -80,6 +82,16 @@ test('secretSecondsLeft is worked out at the scrape and goes with its SPIFFE ID'
   assert.equal(await value(series), -15)
   metrics.secretSecondsLeft.remove('spiffe://example.org/a')
   assert.equal(await value(series), undefined)
+})
+
+test('secretLifeLeft is the share of a life that is left at the scrape, the least of the rest for others', async () => {
+  const { metrics, clock, value } = setUp()
+  const notBefore = clock.now()
+  for (let i = 0; i < 1002; i++)
+    metrics.secretLifeLeft.set(`id${i}`, { notBefore, notAfter: notBefore + 1000 * (2000 - i) })
+  await clock.advance(500_000)
+  assert.equal(await value('secret_life_left_ratio{spiffe_id="id0"}'), 0.75)
+  assert.equal(await value('secret_life_left_ratio{spiffe_id="others"}'), 499 / 999)
 })
 
 test('secretSecondsLeft has 1,000 series of its own and the least of the rest in one more', async () => {

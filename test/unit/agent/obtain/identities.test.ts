@@ -21,6 +21,22 @@ test('acquire: issues at once, by what the entry says, and tells when it is ther
   assert.equal(request?.ttlMs, 5 * MINUTE)
 })
 
+test('missing: entries in use that have nothing to serve, until they do and again once it expired', async (t) => {
+  const { clock, authority, identities } = setting(t)
+  authority.failure = unavailable()
+  const lease = identities.acquire(entry('web'))
+  await settle()
+  assert.equal(identities.missing(), 1)
+  authority.failure = undefined
+  await clock.advance(MINUTE)
+  assert.equal(identities.missing(), 0)
+  authority.failure = unavailable()
+  await clock.advance(2 * HOUR)
+  assert.equal(identities.missing(), 1)
+  lease.release()
+  assert.equal(identities.missing(), 0)
+})
+
 test('acquire: the same entry id is one identity, whoever asks', async (t) => {
   const { authority, identities } = setting(t)
   const leases = [entry('web'), entry('web'), entry('api')].map((each) => identities.acquire(each))
