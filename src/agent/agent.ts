@@ -14,12 +14,15 @@ import { defaultConnectionsPerUid, mostConnections } from './accept/acceptor.ts'
 import { createUnixAttestor } from './attest/unix.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
+import { recordReports, recordStreams } from './history.ts'
 import { openKernel } from './kernel.ts'
 import type { Caller } from './match/caller.ts'
 import { createCallers } from './match/callers.ts'
 import { createBundles } from './obtain/bundles.ts'
 import { createIdentities } from './obtain/identities.ts'
 import { openAuthority } from './obtain/open-authority.ts'
+import { pageFiles } from './page-files.ts'
+import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
 import { openStateFolder } from '../os/state-folder.ts'
 import { createStreamObserver } from './serve/observer.ts'
@@ -60,7 +63,9 @@ export async function startAgent(
   const startedAt = clock.now()
   const metricRegistry = new MetricRegistry()
   const metrics = createMetrics({ registry: metricRegistry, clock, version })
-  const report = createReporter(metrics, log, config.trustDomain)
+  const timeline = config.http?.page === true ? createTimeline(clock) : undefined
+  const plainly = createReporter(metrics, log, config.trustDomain)
+  const report = timeline === undefined ? plainly : recordReports(plainly, timeline)
 
   const kernel = await openKernel(config.attestation.pidfd)
   report.peerHandle(kernel.handle)
@@ -126,6 +131,7 @@ export async function startAgent(
     aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
     trustDomain: config.trustDomain,
   }
+  const observer = createStreamObserver(metrics, log)
   const sds = createSds({
     ...config.sds,
     callerOf: socket.peerOf,
@@ -137,7 +143,7 @@ export async function startAgent(
     clock,
     nonce: () => random.bytes(8).toString('hex'),
     encoder: createResponseEncoder(`spindle ${version}`),
-    observer: createStreamObserver(metrics, log),
+    observer: timeline === undefined ? observer : recordStreams(observer, timeline),
     namesPerStream: limits.namesPerStream,
   })
   sds.addTo(socket.server)
@@ -230,7 +236,7 @@ export async function startAgent(
     async stop() {
       sds.endStreams('the agent is shutting down')
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
-      for (const part of [sds, callers, identities, bundles, sources]) part.close()
+      for (const part of [sds, callers, identities, bundles, sources, timeline]) part?.close()
       await authority.close()
       stateFolder.close()
     },

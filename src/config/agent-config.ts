@@ -6,6 +6,7 @@ import { ConfigError } from './fault.ts'
 import type { Fault } from './fault.ts'
 import { schemaFaults } from './schema-faults.ts'
 import type { Listen } from './scalars.ts'
+import { isLoopback } from './scalars.ts'
 import { agentSchema } from './schema.ts'
 import type { AgentFile } from './schema.ts'
 import { located, readYaml } from './source-text.ts'
@@ -36,7 +37,7 @@ export interface AgentConfig {
   readonly socket: string
   readonly admin: { readonly socket: string; readonly allow: readonly number[] }
   /** undefined: switched off. */
-  readonly http: Listen | undefined
+  readonly http: (Listen & { readonly page: boolean }) | undefined
   readonly stateDir: string
   readonly authority: AuthorityConfig
   readonly svid: { readonly ttlMs: number; readonly keyType: KeyType }
@@ -106,7 +107,7 @@ function resolved(file: AgentFile, full: (path: string) => string): AgentConfig 
     trustDomain: file.trustDomain,
     socket: full(file.socket),
     admin: { socket: full(file.admin.socket), allow: file.admin.allow },
-    http: file.http === false ? undefined : file.http.listen,
+    http: file.http === false ? undefined : resolvedHttp(file.http),
     stateDir: full(file.stateDir),
     authority: resolvedAuthority(file.authority, full),
     svid: { ttlMs: file.svid.ttl, keyType: file.svid.keyType },
@@ -126,6 +127,14 @@ function resolved(file: AgentFile, full: (path: string) => string): AgentConfig 
     limits: { connectionsPerUid: undefined, ...file.limits },
     log: file.log,
   }
+}
+
+/** What is beyond loopback may be reached by anyone: the page is shown there only where the config says so. */
+function resolvedHttp({
+  listen,
+  page,
+}: Exclude<AgentFile['http'], false>): NonNullable<AgentConfig['http']> {
+  return { ...listen, page: page ?? isLoopback(listen.host) }
 }
 
 function resolvedAuthority(

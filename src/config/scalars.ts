@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { messageOf } from '../runtime/errors.ts'
 import { parseSpiffeId, parseTrustDomain } from '../spiffe/spiffe-id.ts'
@@ -128,6 +128,14 @@ function printable(text: string): boolean {
 export interface Listen {
   readonly host: string
   readonly port: number
+}
+
+/** Whether `host`, an IP address or `localhost`, is reached from this host alone. */
+export function isLoopback(host: string): boolean {
+  const loopback = new BlockList()
+  loopback.addSubnet('127.0.0.0', 8)
+  loopback.addAddress('::1', 'ipv6')
+  return host === 'localhost' || loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** `127.0.0.1:9988`, `[::1]:0`, `localhost:9988`. */

@@ -163,11 +163,18 @@ export const agentSchema = z.strictObject({
             'Address of `/metrics`, `/live` and `/ready`. They hold SPIFFE IDs and no key material.',
           )
           .meta({ example: '127.0.0.1:9988' }),
+        page: z
+          .boolean()
+          .optional()
+          .describe(
+            'Whether the status page is served there too: sidecars, entries and their selectors, CAs, a timeline; no key material, and no login. Unset: on a loopback address alone, where every local user can read it.',
+          )
+          .meta({ example: 'true', defaultText: '`true` on loopback, else `false`' }),
       }),
     ])
     .prefault({})
-    .meta({ allowed: 'false, or a mapping with listen' })
-    .describe('Metrics and health over HTTP; `http: false` switches them off.'),
+    .meta({ allowed: 'false, or a mapping with listen and page' })
+    .describe('Metrics, health and the status page over HTTP; `http: false` switches them off.'),
   stateDir: path()
     .prefault('/var/lib/spindle')
     .describe("Folder of the authority's keys and certificates (0700).")

@@ -3,6 +3,8 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import type { Health, HealthResult } from '../telemetry/health.ts'
+import type { Page } from './page.ts'
+import { addPage } from './page.ts'
 
 /** What /metrics answers with; a prom-client Registry is one. */
 export interface MetricsText {
@@ -17,6 +19,8 @@ export interface HttpOptions {
   readonly metrics: MetricsText
   readonly health: Health
   readonly clock: Clock
+  /** Without it `/metrics`, `/live` and `/ready` are all there is. */
+  readonly page?: Page | undefined
 }
 
 export interface HttpServer {
@@ -29,11 +33,11 @@ export interface HttpServer {
 const CLOSE_MS = 2000
 const REQUEST_MS = 10_000
 const KEEP_ALIVE_MS = 5000
-/** A scraper and a few probes; nothing else has business here. */
+/** A scraper, a few probes and people that look; nothing else has business here. */
 const MOST_CONNECTIONS = 64
 
 /**
- * Serves /metrics, /live and /ready, and nothing that changes anything.
+ * Serves /metrics, /live, /ready and the status page, and nothing that changes anything.
  * @throws SpindleError `listen_failed` when the address cannot be had
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
@@ -53,6 +57,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   app.server.maxConnections = MOST_CONNECTIONS
   guard(app)
   routes(app, options)
+  if (options.page !== undefined) addPage(app, options.page, options.clock)
   // fastify opens a second listener of its own for `localhost`, which cannot share a free port.
   const host = options.host === 'localhost' ? '127.0.0.1' : options.host
   try {

@@ -38,3 +38,8 @@ export function createSlices<T>(size: number, run: (item: T) => void): Slices<T>
     },
   }
 }
+
+/** Lets what waits in the event loop go first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
+}

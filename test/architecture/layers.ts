@@ -52,7 +52,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   http: {
     may: ['telemetry'],
-    reason: 'http shows metrics and health that are handed to it',
+    reason: 'http shows metrics, health and the page that are handed to it',
+  },
+  page: {
+    may: ['http', 'telemetry'],
+    reason: 'page runs in the browser: of the agent it knows the types of what /api answers with',
   },
   wire: {
     may: ['gen', 'telemetry'],
@@ -184,6 +188,7 @@ export const OWNERS: readonly Owner[] = [
     folders: ['telemetry', 'agent'],
     reason: 'every metric is in the table of telemetry (agent.ts makes the registry)',
   },
+  { name: 'uplot', folders: ['page'], reason: 'only the page draws' },
   { name: 'pino', folders: ['telemetry'], reason: 'every line of log goes through its redaction' },
   { name: 'zod', folders: ['config'], reason: 'input is checked once, at the edge' },
   { name: 'yaml', folders: ['config', 'cli'], reason: 'config reads YAML, `-o yaml` writes it' },
@@ -205,7 +210,8 @@ export const BANNED: readonly Banned[] = [
   },
   {
     text: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bprocess\.hrtime\b|\b(?:setTimeout|setInterval)\(/,
-    except: ['runtime/'],
+    // The page runs in the browser.
+    except: ['runtime/', 'page/'],
     reason: 'time is passed in (runtime/clock.ts), or no test can move it',
   },
   {

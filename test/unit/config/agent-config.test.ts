@@ -14,7 +14,7 @@ test('readAgentConfig() fills in every default of a config that says the least',
     trustDomain: 'example.org',
     socket: '/run/spindle/agent.sock',
     admin: { socket: '/run/spindle/admin/admin.sock', allow: [] },
-    http: { host: '127.0.0.1', port: 9988 },
+    http: { host: '127.0.0.1', port: 9988, page: true },
     stateDir: '/var/lib/spindle',
     authority: { kind: 'embedded', keyType: 'ec-p256', caTtlMs: 86_400_000 },
     svid: { ttlMs: 3_600_000, keyType: 'ec-p256' },
@@ -75,8 +75,25 @@ test('readAgentConfig() switches http off by false', () => {
   assert.deepEqual(read(`${LEAST}http: { listen: "[::1]:0" }\n`).config.http, {
     host: '::1',
     port: 0,
+    page: true,
   })
   assert.match(onlyFault(`${LEAST}http: true\n`, 'http'), /is true; allowed: false, or a mapping/)
+})
+
+test('readAgentConfig() serves the page on loopback, and elsewhere only where it is asked to', () => {
+  const pageOf = (http: string) => read(`${LEAST}http: { ${http} }\n`).config.http?.page
+  for (const here of ['127.0.0.1:1', '127.8.8.8:1', '[::1]:1', 'localhost:1'])
+    assert.deepEqual(
+      [pageOf(`listen: "${here}"`), pageOf(`listen: "${here}", page: false`)],
+      [true, false],
+      here,
+    )
+  for (const beyond of ['0.0.0.0:1', '[::]:1', '10.0.0.1:1', '128.0.0.1:1', '[::2]:1'])
+    assert.deepEqual(
+      [pageOf(`listen: "${beyond}"`), pageOf(`listen: "${beyond}", page: true`)],
+      [false, true],
+      beyond,
+    )
 })
 
 test('readAgentConfig() tells every fault at once, each with its path and place', () => {

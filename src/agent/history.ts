@@ -1,0 +1,163 @@
+/** What is reported, also as events of the timeline: put around the reports where the status page is served. */
+import type { AuthorityEvent } from '../authority/slot.ts'
+import { codeOf } from '../runtime/errors.ts'
+import type { Happening, Timeline } from '../telemetry/timeline.ts'
+import type { Note } from '../xds/message.ts'
+import type { Bundle } from '../spiffe/bundle.ts'
+import type { TrustDomain } from '../spiffe/spiffe-id.ts'
+import type { IdentityEvent } from './obtain/held-identity.ts'
+import type { Reporter } from './reporter.ts'
+import type { SdsStream, StreamObserver } from './serve/stream.ts'
+
+type Recorder = Pick<Timeline, 'add'>
+
+export function recordReports(report: Reporter, timeline: Recorder): Reporter {
+  const refusedHere = ({
+    refused,
+  }: Reporter['connections']): Reporter['connections']['refused'] => {
+    return (refusal) => {
+      refused(refusal)
+      timeline.add({ kind: 'refused', subject: 'connection', detail: refusal.reason })
+    }
+  }
+  const bundlesChanged = recordBundles(timeline)
+  return {
+    ...report,
+    reloaded(state) {
+      report.reloaded(state)
+      const detail = state.fault === undefined ? 'read' : `not used: ${state.fault}`
+      timeline.add({ kind: 'source', subject: state.name, detail })
+    },
+    authorityEvent(event) {
+      report.authorityEvent(event)
+      for (const happening of ofAuthority(event)) timeline.add(happening)
+    },
+    attestationRefused(connection, code, message) {
+      report.attestationRefused(connection, code, message)
+      const { pid } = connection.peer
+      timeline.add({ kind: 'refused', subject: 'attestation', detail: code, pid })
+    },
+    identityEvent(event) {
+      report.identityEvent(event)
+      timeline.add(ofIdentity(event))
+    },
+    bundles(bundles) {
+      report.bundles(bundles)
+      bundlesChanged(bundles)
+    },
+    connections: { ...report.connections, refused: refusedHere(report.connections) },
+    adminConnections: { ...report.adminConnections, refused: refusedHere(report.adminConnections) },
+  }
+}
+
+export function recordStreams(observer: StreamObserver, timeline: Recorder): StreamObserver {
+  return {
+    ...observer,
+    pushed(stream, resource, sinceOpenMs) {
+      observer.pushed(stream, resource, sinceOpenMs)
+      const { name, kind } = resource
+      timeline.add({ kind: 'pushed', subject: name, detail: kind, pid: pidOf(stream) })
+    },
+    noted(stream, note, answerMs) {
+      observer.noted(stream, note, answerMs)
+      const pid = pidOf(stream)
+      for (const happening of ofNote(note)) timeline.add({ ...happening, pid })
+    },
+    refused(stream, error) {
+      observer.refused(stream, error)
+      timeline.add({
+        kind: 'refused',
+        subject: 'stream',
+        detail: codeOf(error),
+        pid: pidOf(stream),
+      })
+    },
+    fetched(resources) {
+      observer.fetched(resources)
+      for (const { name, kind } of resources)
+        timeline.add({ kind: 'pushed', subject: name, detail: `${kind}, fetched` })
+    },
+  }
+}
+
+const pidOf = (stream: SdsStream): number => stream.sidecar.caller.connection.peer.pid
+
+function ofIdentity(event: IdentityEvent): Happening {
+  switch (event.kind) {
+    case 'issued':
+      return { kind: 'issued', subject: event.entry.spiffeId, notAfter: event.svid.notAfter }
+    case 'failed':
+      return { kind: 'issue-failed', subject: event.entry.spiffeId, detail: event.message }
+    case 'expired':
+      return { kind: 'expired', subject: event.entry.spiffeId, notAfter: event.notAfter }
+    case 'clock_jumped':
+      return { kind: 'clock', subject: 'clock', detail: `jumped by ${Math.round(event.byMs)} ms` }
+  }
+}
+
+function ofAuthority(event: AuthorityEvent): readonly Happening[] {
+  switch (event.kind) {
+    case 'issued':
+      // Told by the identity it was issued for.
+      return []
+    case 'prepared':
+    case 'activated':
+    case 'pruned': {
+      const { kind: detail, authorityId: subject, notAfter } = event
+      return [{ kind: 'authority', subject, detail, notAfter }]
+    }
+    case 'failed':
+    case 'unsaved':
+    case 'reload_failed':
+      return [{ kind: 'authority', subject: event.kind, detail: event.message }]
+    case 'state_set_aside':
+      return [{ kind: 'authority', subject: event.kind, detail: event.reason }]
+    case 'reloaded':
+      return [{ kind: 'authority', subject: event.kind }]
+  }
+}
+
+function ofNote(note: Note): readonly Happening[] {
+  switch (note.type) {
+    case 'ack':
+      return note.resources.map(({ name, kind }) => ({
+        kind: 'acknowledged',
+        subject: name,
+        detail: kind,
+      }))
+    case 'nack':
+      return note.rejected.map(({ name }) => ({
+        kind: 'rejected',
+        subject: name,
+        detail: note.class,
+      }))
+    case 'ack-of-rejected':
+      return note.resources.map(({ name }) => ({
+        kind: 'rejected',
+        subject: name,
+        detail: 'its later acknowledgement is not believed',
+      }))
+    case 'unanswered':
+      return note.names.map((name) => ({ kind: 'unanswered', subject: name }))
+    case 'stale-nonce':
+      return []
+  }
+}
+
+function recordBundles(timeline: Recorder): Reporter['bundles'] {
+  let before: ReadonlyMap<TrustDomain, Bundle> = new Map()
+  return (bundles) => {
+    for (const name of before.keys())
+      if (!bundles.has(name)) timeline.add({ kind: 'bundle', subject: name, detail: 'gone' })
+    for (const [name, bundle] of bundles) {
+      if (before.get(name) === bundle) continue
+      const count = bundle.x509Authorities.length
+      timeline.add({
+        kind: 'bundle',
+        subject: name,
+        detail: `${count} ${count === 1 ? 'authority' : 'authorities'}`,
+      })
+    }
+    before = bundles
+  }
+}
