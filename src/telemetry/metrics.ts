@@ -131,12 +131,3 @@ export async function nacksByClass(registry: Registry): Promise<Readonly<Record<
     values.flatMap(({ labels, value }) => (value > 0 ? [[String(labels['class']), value]] : [])),
   )
 }
-
-/** NACKs since the start, class by class; those that did not occur are left out. */
-export async function nacksByClass(registry: Registry): Promise<Readonly<Record<string, number>>> {
-  const metric = registry.getSingleMetric(`${PREFIX}${METRICS.sdsNacks.name}`)
-  const values = (await metric?.get())?.values ?? []
-  return Object.fromEntries(
-    values.flatMap(({ labels, value }) => (value > 0 ? [[String(labels['class']), value]] : [])),
-  )
-}
