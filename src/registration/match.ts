@@ -12,11 +12,13 @@ export interface Match {
   readonly entries: readonly Entry[]
   /** Entries that would match if their selectors of unknown kinds did: neither granted nor refused yet. */
   readonly undecided: readonly Entry[]
+  /** Both of them, oldest first: what would match if all that is unknown turned out so. */
+  readonly possible: readonly Entry[]
 }
 
 /** A set of entries, oldest first, indexed for matching. */
 export interface Registry {
-  /** Oldest first; of entries with one id only the first. */
+  /** Oldest first; those with one id say the same and are one entry. */
   readonly entries: readonly Entry[]
   /** Every kind of selector some entry asks for. */
   readonly kinds: ReadonlySet<SelectorKind>
@@ -74,7 +76,12 @@ function match(
       if (!known.selectors.has(filed.needs[0]!.selector)) judge(filed)
     }
   }
-  return { entries: oldestFirst(granted), undecided: oldestFirst(undecided) }
+  const entries = oldestFirst(granted)
+  return {
+    entries,
+    undecided: oldestFirst(undecided),
+    possible: undecided.length === 0 ? entries : oldestFirst([...granted, ...undecided]),
+  }
 }
 
 function judgement(

@@ -55,6 +55,34 @@ export function meaningOf(name: string, policy: NamePolicy, granted: Granted): M
     : { kind: 'svid', entry: hinted }
 }
 
+/**
+ * What a name means however the entries that are undecided turn out; undefined while they may change it. An older entry
+ * of the same hint, or one that would be the default, must not come after the name was given to another.
+ * @param possible the granted entries with the undecided ones among them
+ */
+export function settledMeaning(
+  name: string,
+  policy: NamePolicy,
+  { granted, possible }: { readonly granted: Granted; readonly possible: Granted },
+): Meaning | undefined {
+  const meaning = meaningOf(name, policy, granted)
+  if (possible.entries.length === granted.entries.length) return meaning
+  return isSame(meaning, meaningOf(name, policy, possible)) ? meaning : undefined
+}
+
+function isSame(one: Meaning, other: Meaning): boolean {
+  switch (one.kind) {
+    case 'svid':
+      return other.kind === 'svid' && one.entry.id === other.entry.id
+    case 'bundle':
+      return other.kind === 'bundle' && one.trustDomain === other.trustDomain
+    case 'all-bundles':
+      return other.kind === 'all-bundles' && one.trustDomains.join() === other.trustDomains.join()
+    case 'none':
+      return other.kind === 'none'
+  }
+}
+
 function meaningOfId(id: string, policy: NamePolicy, granted: Granted): Meaning {
   const trustDomain = trustDomainsOf(policy, granted).find((name) => trustDomainId(name) === id)
   if (trustDomain !== undefined) return { kind: 'bundle', trustDomain }

@@ -36,12 +36,13 @@ function obviousMatch(registered: readonly Entry[], known: KnownSelectors): Matc
   )
   const missing = (entry: Entry): readonly string[] =>
     entry.selectors.filter((selector) => !known.selectors.has(selector)).map(selectorKind)
+  const possible = distinct.filter((entry) =>
+    missing(entry).every((kind) => known.unknownKinds.has(kind)),
+  )
   return {
     entries: distinct.filter((entry) => missing(entry).length === 0),
-    undecided: distinct.filter(
-      (entry) =>
-        missing(entry).length > 0 && missing(entry).every((kind) => known.unknownKinds.has(kind)),
-    ),
+    undecided: possible.filter((entry) => missing(entry).length > 0),
+    possible,
   }
 }
 

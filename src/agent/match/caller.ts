@@ -26,4 +26,4 @@ export interface Caller {
   decided(deadlineMs: number): Promise<boolean>
 }
 
-export const NOTHING_MATCHED: Match = { entries: [], undecided: [] }
+export const NOTHING_MATCHED: Match = { entries: [], undecided: [], possible: [] }

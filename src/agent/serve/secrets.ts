@@ -11,12 +11,14 @@ import type { Identity } from '../obtain/identity.ts'
 
 export type Bundles = ReadonlyMap<TrustDomain, Bundle>
 
+export type BundleMeaning = Extract<Meaning, { kind: 'bundle' | 'all-bundles' }>
+
 export interface Secrets {
   svid(name: string, identity: Identity): Resource
   /** A secret, or why there is none: no bundle is no answer, never an empty one. */
   bundle(
     name: string,
-    meaning: Extract<Meaning, { kind: 'bundle' | 'all-bundles' }>,
+    meaning: BundleMeaning,
     from: { readonly bundles: Bundles; readonly flavour: ValidatorFlavour },
   ): Resource | { readonly why: string }
 }

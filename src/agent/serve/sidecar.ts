@@ -1,15 +1,17 @@
 /** A connection as SDS sees it: what its caller may have just now, for all its streams together. */
 import type { Clock } from '../../runtime/clock.ts'
 import type { Feed } from '../../runtime/feed.ts'
+import type { Entry } from '../../registration/entry.ts'
 import { defaultEntry } from '../../registration/match.ts'
+import { SpindleError } from '../../runtime/errors.ts'
 import type { ValidatorFlavour } from '../../xds/flavour.ts'
 import type { Granted, NamePolicy } from '../../xds/names.ts'
-import { meaningOf, namesOf } from '../../xds/names.ts'
+import { namesOf, settledMeaning } from '../../xds/names.ts'
 import type { Resolution, View } from '../../xds/resource.ts'
 import type { Caller } from '../match/caller.ts'
 import type { Identities, Lease } from '../obtain/identities.ts'
 import type { Quarantine } from './quarantine.ts'
-import type { Bundles, Secrets } from './secrets.ts'
+import type { BundleMeaning, Bundles, Secrets } from './secrets.ts'
 
 export interface SidecarParts {
   readonly identities: Identities
@@ -32,7 +34,8 @@ export class Sidecar {
   readonly #leases = new Map<string, Lease>()
   readonly #views = new Map<ValidatorFlavour, SidecarView>()
   readonly #unsubscribe: () => void
-  #granted: Granted = { entries: [], defaultEntry: undefined }
+  #granted = grantedBy([])
+  #possible = grantedBy([])
 
   constructor(caller: Caller, parts: SidecarParts) {
     this.caller = caller
@@ -41,13 +44,14 @@ export class Sidecar {
     this.#callerChanged()
   }
 
-  /** The ids of the entries it holds identities of. */
-  get entryIds(): Iterable<string> {
-    return this.#leases.keys()
-  }
-
+  /** What the caller is known to be. */
   get granted(): Granted {
     return this.#granted
+  }
+
+  /** What it would be if all that is undecided turned out so. */
+  get possible(): Granted {
+    return this.#possible
   }
 
   lease(entryId: string): Lease | undefined {
@@ -73,12 +77,13 @@ export class Sidecar {
     this.#unsubscribe()
     for (const lease of this.#leases.values()) lease.release()
     this.#leases.clear()
-    this.#granted = { entries: [], defaultEntry: undefined }
+    this.#granted = this.#possible = grantedBy([])
   }
 
   #callerChanged(): void {
-    const { entries } = this.caller.state.current.match
-    this.#granted = { entries, defaultEntry: defaultEntry(entries) }
+    const { entries, possible } = this.caller.state.current.match
+    this.#granted = grantedBy(entries)
+    this.#possible = grantedBy(possible)
     const wanted = new Set(entries.map((entry) => entry.id))
     for (const entry of entries)
       if (!this.#leases.has(entry.id))
@@ -90,6 +95,10 @@ export class Sidecar {
       }
     this.changed()
   }
+}
+
+function grantedBy(entries: readonly Entry[]): Granted {
+  return { entries, defaultEntry: defaultEntry(entries) }
 }
 
 const REMEMBERED_NAMES = 4096
@@ -145,27 +154,39 @@ class SidecarView implements View {
   }
 
   #resolve(name: string): Resolution {
+    const { undecided } = this.#sidecar.caller.state.current
+    const meaning = settledMeaning(name, this.#parts.policy, this.#sidecar)
+    if (meaning === undefined || (meaning.kind === 'none' && undecided !== undefined))
+      return {
+        state: 'pending',
+        why: undecided ?? 'entries that may change it are not decided yet',
+      }
+    if (meaning.kind === 'none') return { state: 'absent', why: meaning.why }
+    try {
+      return meaning.kind === 'svid'
+        ? this.#resolveSvid(name, meaning.entry)
+        : this.#resolveBundle(name, meaning)
+    } catch (thrown) {
+      // Something Envoy would not take: this name waits until it is another, and the others go on.
+      if (!(thrown instanceof SpindleError)) throw thrown
+      return { state: 'pending', why: thrown.message }
+    }
+  }
+
+  #resolveSvid(name: string, entry: Entry): Resolution {
+    const lease = this.#sidecar.lease(entry.id)
+    const identity = lease?.current
+    if (identity === undefined)
+      return { state: 'pending', why: lease?.fault ?? 'its X.509-SVID is being issued' }
+    return { state: 'present', resource: this.#parts.secrets.svid(name, identity) }
+  }
+
+  #resolveBundle(name: string, meaning: BundleMeaning): Resolution {
     const { policy, secrets, bundles } = this.#parts
-    const meaning = meaningOf(name, policy, this.#sidecar.granted)
-    if (meaning.kind === 'none') {
-      const { undecided } = this.#sidecar.caller.state.current
-      return undecided === undefined
-        ? { state: 'absent', why: meaning.why }
-        : { state: 'pending', why: undecided }
-    }
-    if (meaning.kind === 'svid') {
-      const lease = this.#sidecar.lease(meaning.entry.id)
-      const identity = lease?.current
-      if (identity === undefined)
-        return { state: 'pending', why: lease?.fault ?? 'its X.509-SVID is being issued' }
-      return { state: 'present', resource: secrets.svid(name, identity) }
-    }
     if (!bundles.current.has(policy.trustDomain))
       return { state: 'pending', why: 'the signing authority is not ready yet' }
-    const secret = secrets.bundle(name, meaning, {
-      bundles: bundles.current,
-      flavour: this.#flavour,
-    })
+    const from = { bundles: bundles.current, flavour: this.#flavour }
+    const secret = secrets.bundle(name, meaning, from)
     if ('version' in secret) return { state: 'present', resource: secret }
     // A bundle that is known to the agent and empty just now is not one that does not exist.
     const known = meaning.kind === 'bundle' && bundles.current.has(meaning.trustDomain)

@@ -45,7 +45,7 @@ export async function serveInProcess(
   const identities = createIdentities({ ...common, ...options })
   const bundles = createBundles(trustDomain, authority.state)
   const quiet = (): void => undefined
-  const match = { entries, undecided: [] }
+  const match = { entries, undecided: [], possible: entries }
   const opened = await openSocket<Caller>({
     libc,
     peers: createPeerReader({ libc, pidfd: 'preferred' }),

@@ -54,6 +54,12 @@ test('match leaves an entry undecided that only selectors of unknown kinds keep 
   assert.deepEqual(shown(match), { entries: ['uid'], undecided: ['hashed'] })
 })
 
+test('match puts what is granted and what is undecided in one order, by age', () => {
+  const { possible } = registry.match(known(['unix:uid:1'], ['unix:sha256', 'unix:path']))
+  assert.deepEqual(names(possible), ['both', 'hashed', 'uid'])
+  assert.deepEqual(names(registry.match(known(['unix:uid:1'])).possible), ['uid'])
+})
+
 test('match refuses an entry that lacks a selector of a known kind, whatever else is unknown', () => {
   const match = registry.match(known(['unix:uid:2'], ['unix:sha256', 'unix:path']))
   assert.deepEqual(shown(match), { entries: [], undecided: [] })

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Entry } from '../../../src/registration/entry.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts'
-import { meaningOf, namesOf, type Granted, type NamePolicy } from '../../../src/xds/names.ts'
+import {
+  meaningOf,
+  namesOf,
+  settledMeaning,
+  type Granted,
+  type NamePolicy,
+} from '../../../src/xds/names.ts'
 
 const id = parseSpiffeId
 const own = parseTrustDomain('example.org')
@@ -86,4 +92,28 @@ test('namesOf lists the bundles and each SPIFFE ID once', () => {
 test('namesOf lists only names that mean something to the caller', () => {
   for (const name of namesOf(policy, granted))
     assert.notEqual(meaningOf(name, policy, granted).kind, 'none', name)
+})
+
+test('settledMeaning is undefined only for names that an undecided entry would change', () => {
+  const hashed = entry('hashed', { hint: 'internal', federatesWith: [partner] })
+  const sameId = entry('web', { dnsNames: ['web.example.org'] })
+  const known: Granted = { entries: [web, plain], defaultEntry: web }
+  const settled = (older: Entry, name: string) =>
+    settledMeaning(name, policy, {
+      granted: known,
+      possible: { entries: [older, ...known.entries], defaultEntry: older },
+    })
+  for (const name of ['default', 'internal', 'ALL', 'spiffe://example.org/hashed', 'partner-ca'])
+    assert.equal(settled(hashed, name), undefined, name)
+  for (const name of ['spiffe://example.org/web', 'web-cert'])
+    assert.equal(settled(sameId, name), undefined, name)
+  for (const name of [
+    'spiffe://example.org/plain',
+    'spiffe://example.org/web',
+    'ROOTCA',
+    'nothing',
+  ])
+    assert.deepEqual(settled(hashed, name), meaningOf(name, policy, known), name)
+  const all = { granted: known, possible: known }
+  assert.deepEqual(settledMeaning('default', policy, all), { kind: 'svid', entry: web })
 })
