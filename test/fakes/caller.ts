@@ -43,7 +43,7 @@ export function createFakeCaller(peer: Partial<Peer> = {}): FakeCaller {
     matches(...entries) {
       state.set({
         attestation: ATTESTATION,
-        match: { entries, undecided: [] },
+        match: { entries, undecided: [], possible: entries },
         undecided: undefined,
       })
     },
