@@ -2,6 +2,7 @@
  * The slots of an authority as a JSON document in `stateDir`. It is read strictly: a document that says anything
  * unexpected is moved aside and told, never overwritten, because it may hold the only copy of a CA key.
  */
+import { hash } from 'node:crypto'
 import { createIssuer } from '../certs/issuer.ts'
 import { readKeyPem } from '../certs/keys.ts'
 import { parseCertificate, readCertificatesPem, toPem } from '../certs/parse.ts'
@@ -54,9 +55,17 @@ export function createFileSlotStore(
         trustDomain: about.trustDomain,
         slots: slots.map(stored),
       }
-      await file.write(`${JSON.stringify(document, undefined, 2)}\n`)
+      await file.write(`${JSON.stringify(sealed(document), undefined, 2)}\n`)
     },
   }
+}
+
+/**
+ * With a digest of what it says, so that a document a disk has changed is not taken for another state: most of it is
+ * numbers and Base64, which mean something whatever they become.
+ */
+function sealed<Document extends object>(document: Document): Document & { sha256: string } {
+  return { ...document, sha256: hash('sha256', JSON.stringify(document), 'hex') }
 }
 
 function stored(slot: CaSlot): StoredSlot {
@@ -73,8 +82,9 @@ export function parseSlots(
   text: string,
   about: { readonly kind: string; readonly trustDomain: TrustDomain },
 ): readonly CaSlot[] {
-  const document = objectAt(parseJson(text), 'the document')
+  const { sha256, ...document } = objectAt(parseJson(text), 'the document')
   expect(document['version'] === VERSION, `version is not ${VERSION}`)
+  expect(sha256 === sealed(document).sha256, 'sha256 is not the digest of what it says')
   expect(document['kind'] === about.kind, `it is not of an authority of kind ${about.kind}`)
   expect(document['trustDomain'] === about.trustDomain, `it is not of ${about.trustDomain}`)
   const list = document['slots']

@@ -1,8 +1,27 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, read, readSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  read,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { SpindleError } from '../runtime/errors.ts'
+
+const temporaryName = (): string => `.${randomUUID()}.tmp`
+const TEMPORARY = /^\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
+
+/** Removes what `atomicWrite` leaves in a folder when the process is killed in it; nothing may be writing there. */
+export function removeTemporaries(folder: string): void {
+  for (const name of readdirSync(folder))
+    if (TEMPORARY.test(name)) rmSync(join(folder, name), { force: true })
+}
 
 /**
  * Replaces a file: a reader finds the old content or the new, also after a power failure, and never a part.
@@ -14,7 +33,7 @@ export async function atomicWrite(
   data: string | Uint8Array,
   mode: number,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${randomUUID()}.tmp`)
+  const temporary = join(dirname(path), temporaryName())
   try {
     // Not readable by others before it has its mode; `wx` follows no link somebody put there.
     const file = await open(temporary, 'wx', 0o600)
@@ -52,21 +71,37 @@ export function modifiedAt(path: string): number | undefined {
   }
 }
 
+/** A file as it was while it was read, whatever its path has become. */
+export interface FileContent {
+  readonly content: Buffer
+  /** Permission bits. */
+  readonly mode: number
+}
+
 /**
  * Reads a regular file of at most `maxBytes`.
  * @throws SpindleError `config_invalid` for what is no regular file or is larger; the error of the file system
  */
 export function readLimited(path: string, maxBytes: number): Buffer {
+  return readWithMode(path, maxBytes).content
+}
+
+/**
+ * Reads as `readLimited` does, with the mode of the very file that was read.
+ * @param flags beside O_RDONLY, such as O_NOFOLLOW
+ */
+export function readWithMode(path: string, maxBytes: number, flags = 0): FileContent {
   // Non-blocking: opening a FIFO would wait for its writer.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | flags)
   try {
-    if (!fstatSync(fd).isFile()) throw new SpindleError('config_invalid', `${path} is not a file`)
+    const stat = fstatSync(fd)
+    if (!stat.isFile()) throw new SpindleError('config_invalid', `${path} is not a file`)
     const chunks: Buffer[] = []
     let left = maxBytes + 1
     while (left > 0) {
       const chunk = Buffer.allocUnsafe(Math.min(left, 65_536))
       const count = readSync(fd, chunk, 0, chunk.length, null)
-      if (count === 0) return Buffer.concat(chunks)
+      if (count === 0) return { content: Buffer.concat(chunks), mode: stat.mode & 0o7777 }
       chunks.push(chunk.subarray(0, count))
       left -= count
     }

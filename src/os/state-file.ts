@@ -1,7 +1,7 @@
-import { existsSync, renameSync } from 'node:fs'
+import { constants, existsSync, renameSync } from 'node:fs'
 import { messageOf } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { atomicWrite, readLimited } from './files.ts'
+import { atomicWrite, readWithMode } from './files.ts'
 
 /** A file of the agent's own state: only its owner reads it, and it is replaced as a whole. */
 export interface OwnStateFile {
@@ -18,7 +18,14 @@ const MOST_BYTES = 16 * 2 ** 20
 export function openStateFile(path: string, clock: Clock): OwnStateFile {
   return {
     read() {
-      return existsSync(path) ? readLimited(path, MOST_BYTES).toString('utf8') : undefined
+      try {
+        const { content } = readWithMode(path, MOST_BYTES, constants.O_NOFOLLOW)
+        return content.toString('utf8')
+      } catch (thrown) {
+        // Whatever else keeps it from being read says that there is one.
+        if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+        throw thrown
+      }
     },
     write: (text) => atomicWrite(path, text, 0o600),
     quarantine() {

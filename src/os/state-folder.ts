@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
+import { removeTemporaries } from './files.ts'
 import type { Libc } from './libc.ts'
 import { ensureSafeFolder } from './safe-folder.ts'
 
@@ -31,5 +32,7 @@ export function openStateFolder(libc: Libc, folder: string, uid: number): StateF
     closeSync(fd)
     throw new SpindleError('config_invalid', `stateDir: ${folder} is in use by another agent`)
   }
+  // What an agent that was killed had half written may hold a key.
+  removeTemporaries(folder)
   return { close: () => closeSync(fd) }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { before, test } from 'node:test'
 import { createEmbeddedAuthority } from '../../../src/authority/embedded.ts'
 import { createFileSlotStore, parseSlots } from '../../../src/authority/slot-file.ts'
@@ -31,9 +32,9 @@ before(async () => {
 
 type Json = Record<string, unknown>
 function changed(change: (document: Json, slots: Json[]) => void): string {
-  const document = JSON.parse(text) as Json
+  const { sha256: _old, ...document } = JSON.parse(text) as Json
   change(document, document['slots'] as Json[])
-  return JSON.stringify(document)
+  return JSON.stringify({ ...document, sha256: hash('sha256', JSON.stringify(document), 'hex') })
 }
 
 test('parseSlots: reads what was saved', () => {
@@ -77,6 +78,14 @@ for (const [name, change, fault] of faults) {
     assert.throws(() => parseSlots(changed(change), about), fault)
   })
 }
+
+test('parseSlots: refuses a document whose digest is another one or is missing', () => {
+  const other = text.replace(/("publishedAt": \d+)(\d)/, (_, kept, last) => `${kept}${9 - last}`)
+  assert.notEqual(other, text)
+  const { sha256: _gone, ...without } = JSON.parse(text) as Json
+  for (const document of [other, JSON.stringify(without)])
+    assert.throws(() => parseSlots(document, about), /sha256 is not the digest/)
+})
 
 test('parseSlots: a CA of another trust domain is refused, whatever the document says of itself', () => {
   const other = { kind: 'embedded', trustDomain: parseTrustDomain('other.test') }

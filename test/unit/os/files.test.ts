@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { appendFileSync, openSync, closeSync, readFileSync, readdirSync, statSync } from 'node:fs'
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { chmodSync, constants, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { atomicWrite, readLimited, sha256OfOpenFile } from '../../../src/os/files.ts'
+import {
+  atomicWrite,
+  readLimited,
+  readWithMode,
+  removeTemporaries,
+  sha256OfOpenFile,
+} from '../../../src/os/files.ts'
 import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
 
 const O_PATH = 0o10000000
@@ -57,6 +63,27 @@ test('readLimited refuses a FIFO and a folder without waiting for a writer', (t)
   for (const path of [fifo, folder]) {
     assert.throws(() => readLimited(path, 10), { message: /is not a file/ })
   }
+})
+
+test('readWithMode gives the mode of the very file it read, and follows no link if told so', (t) => {
+  const folder = temporaryFolder(t)
+  const path = writeIn(folder, 'key', 'secret')
+  chmodSync(path, 0o640)
+  const { content, mode } = readWithMode(path, 10)
+  assert.deepEqual([content.toString(), mode], ['secret', 0o640])
+  symlinkSync(path, join(folder, 'link'))
+  assert.equal(readWithMode(join(folder, 'link'), 10).mode, 0o640)
+  assert.throws(() => readWithMode(join(folder, 'link'), 10, constants.O_NOFOLLOW), {
+    code: 'ELOOP',
+  })
+})
+
+test('removeTemporaries removes what a killed atomicWrite left, and nothing else', (t) => {
+  const folder = temporaryFolder(t)
+  for (const name of [`.${randomUUID()}.tmp`, `.${randomUUID()}.tmp`, '.tmp', 'a.tmp', '.lock'])
+    writeIn(folder, name, 'half')
+  removeTemporaries(folder)
+  assert.deepEqual(readdirSync(folder).sort(), ['.lock', '.tmp', 'a.tmp'])
 })
 
 test('sha256OfOpenFile hashes the file behind an O_PATH descriptor, of several slices, after its name was reused', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openLibc } from '../../../src/os/libc.ts'
@@ -23,6 +24,20 @@ test('openStateFolder() makes a folder of our own and lets nobody else hold it m
   })
   first.close()
   openStateFolder(libc, folder, uid).close()
+})
+
+test('openStateFolder() removes what a killed agent had half written, once the folder is its own', (t) => {
+  const scratch = makeScratch('spindle-state-')
+  t.after(() => removeScratch(scratch))
+  const libc = openLibc()
+  const holder = openStateFolder(libc, scratch, uid)
+  const torn = join(scratch, `.${randomUUID()}.tmp`)
+  writeFileSync(torn, '{"slots": [{"key": "-----BEGIN')
+  assert.throws(() => openStateFolder(libc, scratch, uid), /in use/)
+  assert(existsSync(torn), 'the holder may be writing it')
+  holder.close()
+  openStateFolder(libc, scratch, uid).close()
+  assert(!existsSync(torn))
 })
 
 test('openStateFolder() is free again after a holder that was killed', (t) => {
