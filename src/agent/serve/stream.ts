@@ -95,8 +95,8 @@ export class DialectStream<
   #deadline: Timer | undefined
   #inFlightSince: number | undefined
   #gaveSecret = false
-  #writing = false
-  #behind = false
+  /** Responses that have not left yet. */
+  #unsent = 0
   #ended = false
 
   constructor(
@@ -150,9 +150,7 @@ export class DialectStream<
   }
 
   push(): void {
-    if (this.#ended) return
-    if (this.#writing) this.#behind = true
-    else if (this.sidecar.caller.check()) this.#step({ type: 'view' })
+    if (!this.#ended && this.sidecar.caller.check()) this.#step({ type: 'view' })
   }
 
   end(error: SpindleError): void {
@@ -231,13 +229,9 @@ export class DialectStream<
       this.#gaveSecret = true
       observer.pushed(this, resource, first)
     }
-    // A client that does not read costs one response: what comes after it waits, and only the newest state of it.
-    this.#writing = true
+    this.#unsent += 1
     this.#call.write(new Encoded(this.#dialect.encode(encoder, response)), () => {
-      this.#writing = false
-      if (!this.#behind) return
-      this.#behind = false
-      this.changed()
+      this.#unsent -= 1
     })
     this.#inFlightSince = clock.monotonic()
     this.#awaitAnswer(response.nonce)
@@ -247,9 +241,9 @@ export class DialectStream<
     this.#deadline?.cancel()
     this.#deadline = this.#options.clock.after(this.#options.ackDeadlineMs, () => {
       if (this.#ended) return
-      // What has not left yet cannot have been answered.
-      if (this.#writing) this.#awaitAnswer(nonce)
-      else this.#step({ type: 'ack-deadline', nonce })
+      // What has not left yet cannot have been answered: a client that does not read costs this one response.
+      if (this.#unsent > 0) this.#awaitAnswer(nonce)
+      else if (this.sidecar.caller.check()) this.#step({ type: 'ack-deadline', nonce })
     })
   }
 

@@ -59,6 +59,14 @@ test('nothing is given to a caller that is not the process that was attested any
   assert.deepEqual(call.said, ['chain one'])
 })
 
+test('nor is it given when an answer is overdue', async () => {
+  const { call, rotate, caller, clock } = await serving()
+  await rotate('two')
+  caller.sound = false
+  await clock.advance(10 * ACK_DEADLINE_MS)
+  assert.deepEqual(call.said, ['chain one'])
+})
+
 test('a name that is undecided is held in silence, one that is absent is removed at once and pushed when it is granted', async () => {
   const setting = setUp()
   const call = setting.open()
@@ -142,6 +150,15 @@ test('an answer that is overdue no longer holds back what is newer, and is told'
   assert.equal(clock.pending, 0)
 })
 
+test('an answer that comes after its deadline counts, and is not timed', async () => {
+  const { call, clock, events, held } = await serving()
+  await clock.advance(ACK_DEADLINE_MS)
+  assert.equal(held()?.status, 'unanswered')
+  call.ack()
+  assert.equal(held()?.status, 'acknowledged')
+  assert.deepEqual(events.slice(-2), ['unanswered', 'ack'])
+})
+
 test('an X.509-SVID that has expired is not sent', async () => {
   const setting = setUp()
   setting.caller.matches(WEB)
@@ -218,12 +235,13 @@ test('a stream that is over is forgotten once, however it ends, and is sent noth
     ['cancelled', (call: { emit(name: string): void }) => call.emit('cancelled')],
     ['half-closed', (call: { emit(name: string): void }) => call.emit('end')],
   ] as const) {
-    const { call, rotate, events, sds, clock } = await serving()
+    const { call, caller, rotate, events, sds, clock } = await serving()
     ending(call)
     call.emit('cancelled')
     await rotate('two')
     assert.deepEqual(call.said, ['chain one'], how)
     assert.equal(sds.streams.size, 0)
+    assert.equal(sds.sidecarOf(caller).followers.size, 0)
     assert.equal(events.filter((event) => event === 'closed').length, 1)
     assert.equal(clock.pending, 0, 'its deadline is not waited for')
     assert.equal(call.ended, how === 'half-closed')
