@@ -1,9 +1,13 @@
 #!/usr/bin/env -S node --max-semi-space-size=1 --disable-sigusr1
 // argv, environment and signals to the command line; the only place that ends the process.
+import type { WriteStream } from 'node:tty'
+import type { Terminal } from './cli/io.ts'
 import { run } from './cli/program.ts'
 
 // A reader that goes away, as `| head` does, ends nothing: a command ends by itself, after what it opened is closed.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+const outClosed = new AbortController()
+process.stdout.on('error', () => outClosed.abort())
+process.stderr.on('error', () => undefined)
 
 const exitCode = await run(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
@@ -13,5 +17,17 @@ const exitCode = await run(process.argv.slice(2), {
     process.on(signal, listen)
     return () => void process.off(signal, listen)
   },
+  outClosed: outClosed.signal,
+  ...(process.stdout.isTTY && { terminal: terminalOf(process.stdout) }),
 })
 process.exit(exitCode)
+
+function terminalOf(stream: WriteStream): Terminal {
+  return {
+    size: () => ({ columns: stream.columns, rows: stream.rows }),
+    onResize(listen) {
+      stream.on('resize', listen)
+      return () => void stream.off('resize', listen)
+    },
+  }
+}

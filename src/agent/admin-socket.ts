@@ -12,6 +12,7 @@ import type { Bundles } from './obtain/bundles.ts'
 import type { Identities } from './obtain/identities.ts'
 import { addAdminService } from './serve/admin.ts'
 import type { Sds } from './serve/sds.ts'
+import type { Secrets } from './serve/secrets.ts'
 import type { AgentSocket, ConnectionReport } from './socket.ts'
 import { openSocket } from './socket.ts'
 import type { Sources } from './sources.ts'
@@ -30,6 +31,7 @@ export interface AdminSocketParts {
   readonly identities: Identities
   readonly authority: X509Authority
   readonly bundles: Bundles
+  readonly secrets: Secrets
   readonly sources: Sources
   readonly attestor: Attestor
   readonly policy: NamePolicy
@@ -43,7 +45,9 @@ const LIMITS = { connectionsPerUid: 32, connections: 64, streamsPerConnection: 1
 /** How long a rotation that is asked for waits for sidecars to take the new bundle. */
 const PUBLISH_MS = 30_000
 
-export async function openAdmin(parts: AdminSocketParts): Promise<AgentSocket<unknown>> {
+export async function openAdmin(
+  parts: AdminSocketParts,
+): Promise<Pick<AgentSocket<unknown>, 'start' | 'stop'>> {
   const { kernel, config, clock, identities, sources, sds } = parts
   const { path, allow } = { path: config.admin.socket, allow: config.admin.allow }
   const allowed = new Set([0, parts.uid, ...allow])
@@ -64,7 +68,7 @@ export async function openAdmin(parts: AdminSocketParts): Promise<AgentSocket<un
           ),
     report: parts.report,
   })
-  addAdminService(admin.server, {
+  const endWatches = addAdminService(admin.server, {
     ...parts,
     status: () =>
       describeStatus({
@@ -83,6 +87,16 @@ export async function openAdmin(parts: AdminSocketParts): Promise<AgentSocket<un
       registry: sources.entries.content.current,
       policy: parts.policy,
       sds,
+      connections: () => parts.socket.connections.values(),
+      bundleFault: (name, meaning) => {
+        const flavour = config.sds.validator
+        const secret = parts.secrets.bundle(name, meaning, {
+          bundles: parts.bundles.feed.current,
+          flavour,
+        })
+        return 'why' in secret ? secret.why : undefined
+      },
+      clock,
       open(pid) {
         const peer = openProcess(kernel.libc, kernel.peers, { pid })
         return {
@@ -91,8 +105,14 @@ export async function openAdmin(parts: AdminSocketParts): Promise<AgentSocket<un
           release: () => kernel.peers.release(peer),
         }
       },
-      identityOf: (entry) => identities.find(entry.id) ?? { current: undefined, fault: undefined },
+      identityOf: (entry) => identities.find(entry.id),
     }),
   })
-  return admin
+  return {
+    start: () => admin.start(),
+    stop() {
+      endWatches()
+      return admin.stop()
+    },
+  }
 }

@@ -131,13 +131,14 @@ export async function startAgent(
     aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
     trustDomain: config.trustDomain,
   }
+  const secrets = createSecrets()
   const observer = createStreamObserver(metrics, log)
   const sds = createSds({
     ...config.sds,
     callerOf: socket.peerOf,
     identities,
     bundles: bundles.feed,
-    secrets: createSecrets(),
+    secrets,
     quarantine: createQuarantine(),
     policy,
     clock,
@@ -176,6 +177,7 @@ export async function startAgent(
     identities,
     authority,
     bundles,
+    secrets,
     sources,
     attestor,
     policy,

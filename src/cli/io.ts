@@ -5,6 +5,16 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Runs `listen` at each arrival of the signal; the result stops that. */
   onSignal(signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listen: () => void): () => void
+  /** undefined where `out` is no terminal. */
+  readonly terminal?: Terminal
+  /** Aborted once nobody reads `out` any more, as after `| head`. */
+  readonly outClosed?: AbortSignal
+}
+
+export interface Terminal {
+  size(): { readonly columns: number; readonly rows: number }
+  /** Runs `listen` when the size is another; the result stops that. */
+  onResize(listen: () => void): () => void
 }
 
 /** Ends a command that says by itself what is wrong, in its own words; one that says nothing has said it before. */

@@ -1,28 +1,34 @@
 /** `spindle sds list | explain | fetch`: what sidecars hold, and why. */
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
-import type { ExplainResponse, HeldSecret, Sidecar } from '#spindle/admin/v1/admin_pb.js'
+import type { ExplainResponse } from '#spindle/admin/v1/admin_pb.js'
 import { AdminService } from '#spindle/admin/v1/admin_pb.js'
 import type { AskOptions } from './ask.ts'
 import { ask } from './ask.ts'
 import type { Format, Io } from './io.ts'
 import { adminSocketOption, agentSocketOption, formatOption } from './options.ts'
 import { fromNow, record, table } from './output.ts'
+import { sidecarsTable, stateOf } from './sds/list.ts'
 
 export function addSdsCommands(program: Command, io: Io): void {
   const sds = program.command('sds').description('secrets and the sidecars that hold them')
   sds
     .command('list')
     .description('every sidecar, what it holds, what it acknowledged and when that expires')
+    .option('--watch', 'go on: redraw it on a terminal, else print it anew at each change', false)
     .addOption(adminSocketOption())
     .addOption(formatOption())
-    .action((options: AskOptions) =>
-      ask(io, options, {
+    .action(async (options: AskOptions & { watch: boolean }) => {
+      if (options.watch) {
+        const { watchSidecars } = await import('./sds/watch.ts')
+        return watchSidecars(io, options)
+      }
+      return ask(io, options, {
         method: AdminService.method.listSidecars,
         request: {},
         table: (answer, now) => sidecarsTable(answer.sidecars, now),
-      }),
-    )
+      })
+    })
   sds
     .command('explain')
     .description('why a process has, or lacks, a secret')
@@ -59,30 +65,6 @@ function wholeNumber(text: string): number {
   if (!Number.isInteger(value) || value <= 0)
     throw new InvalidArgumentError('It must be a whole number above 0.')
   return value
-}
-
-function sidecarsTable(sidecars: readonly Sidecar[], now: number): string {
-  return table(
-    ['PID', 'UID', 'NODE', 'ENVOY', 'NAME', 'KIND', 'STATE', 'VERSION', 'EXPIRES', 'EXECUTABLE'],
-    sidecars.flatMap((sidecar) =>
-      sidecar.secrets.map((held) => [
-        sidecar.pid,
-        sidecar.uid,
-        sidecar.nodeId,
-        sidecar.envoyVersion,
-        held.name,
-        held.kind,
-        state(held),
-        held.version.slice(0, 12),
-        fromNow(held.expiresAt, now),
-        sidecar.executable,
-      ]),
-    ),
-  )
-}
-
-function state(held: HeldSecret): string {
-  return held.rejection === '' ? held.state : `${held.state} (${held.rejection})`
 }
 
 function explanation(answer: ExplainResponse, name: string, now: number): string {
@@ -132,7 +114,7 @@ function explanation(answer: ExplainResponse, name: string, now: number): string
         answer.secrets.map((held) => [
           held.variant,
           held.name,
-          state(held),
+          stateOf(held),
           held.version.slice(0, 12),
           fromNow(held.expiresAt, now),
           held.why,

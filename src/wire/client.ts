@@ -1,6 +1,8 @@
-/** A grpc-js client of a service on a Unix socket, with a deadline on every call. */
+/** A grpc-js client of a service on a Unix socket: a deadline on every call that ends by itself, a signal for those that do not. */
 import type {
   DescMessage,
+  DescMethod,
+  DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
   MessageShape,
@@ -19,6 +21,16 @@ export interface UnixClient {
     request: MessageInitShape<I>,
     options: { readonly deadlineMs: number },
   ): Promise<MessageShape<O>>
+  /**
+   * The messages of a call that the server ends, or `signal` does: then it is simply over. What was not taken yet is held
+   * back at the server.
+   * @throws SpindleError as `call` does, also when the connection is lost
+   */
+  stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    options: { readonly signal: AbortSignal },
+  ): AsyncIterable<MessageShape<O>>
   close(): void
 }
 
@@ -31,8 +43,7 @@ export function createUnixClient(socketPath: string, clock: Clock = systemClock)
   })
   return {
     call(method, request, { deadlineMs }) {
-      const definition = serviceDefinition(method.parent)[method.name]
-      if (definition === undefined) throw new TypeError(`no method ${method.name}`)
+      const definition = definitionOf(method)
       return new Promise((resolve, reject) => {
         client.makeUnaryRequest(
           definition.path,
@@ -47,6 +58,34 @@ export function createUnixClient(socketPath: string, clock: Clock = systemClock)
         )
       })
     },
+    async *stream(method, request, { signal }) {
+      if (signal.aborted) return
+      const definition = definitionOf(method)
+      const call = client.makeServerStreamRequest(
+        definition.path,
+        definition.requestSerialize,
+        definition.responseDeserialize,
+        create(method.input, request),
+      )
+      // What comes after the last message was asked for is told to nobody; unheard it would end the process.
+      call.on('error', () => undefined)
+      const cancel = (): void => call.cancel()
+      signal.addEventListener('abort', cancel)
+      try {
+        for await (const message of call) yield message as MessageShape<typeof method.output>
+      } catch (thrown) {
+        if (!signal.aborted) throw errorOfStatus(thrown as grpc.ServiceError, socketPath)
+      } finally {
+        signal.removeEventListener('abort', cancel)
+        call.cancel()
+      }
+    },
     close: () => client.close(),
   }
+}
+
+function definitionOf(method: DescMethod): grpc.MethodDefinition<unknown, unknown> {
+  const definition = serviceDefinition(method.parent)[method.name]
+  if (definition === undefined) throw new TypeError(`no method ${method.name}`)
+  return definition
 }

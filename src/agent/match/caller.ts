@@ -10,6 +10,8 @@ export interface CallerState {
   readonly match: Match
   /** Why nothing can be said to be absent yet; undefined once entries are loaded and every selector that matters is known. */
   readonly undecided: string | undefined
+  /** While undecided: when it is attested again by itself (ms since the epoch), where that is known. */
+  readonly retryAt?: number
 }
 
 /** A connection with the entries its process matches. */

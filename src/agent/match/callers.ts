@@ -178,7 +178,8 @@ class AdmittedCaller implements Caller {
     const match = registry?.match(attestation) ?? NOTHING_MATCHED
     const waiting = match.undecided.length > 0
     this.#failures = waiting ? this.#failures + 1 : 0
-    this.#schedule(waiting ? this.#retryMs() : this.#periodMs())
+    const delayMs = waiting ? this.#retryMs() : this.#periodMs()
+    this.#schedule(delayMs)
     this.state.set({
       attestation,
       match,
@@ -188,6 +189,7 @@ class AdmittedCaller implements Caller {
           : waiting
             ? `selectors could not be looked up: ${[...attestation.unknownKinds].join(', ')}`
             : undefined,
+      ...(waiting && { retryAt: this.#options.clock.now() + delayMs }),
     })
   }
 
@@ -200,12 +202,15 @@ class AdmittedCaller implements Caller {
       return
     }
     this.#failures += 1
-    this.#undecided(`attestation failed: ${messageOf(thrown)}`)
-    this.#schedule(this.#retryMs())
+    const delayMs = this.#retryMs()
+    const retryAt = this.#options.clock.now() + delayMs
+    this.#undecided(`attestation failed: ${messageOf(thrown)}`, { retryAt })
+    this.#schedule(delayMs)
   }
 
-  #undecided(why: string): void {
-    this.state.set({ attestation: undefined, match: NOTHING_MATCHED, undecided: why })
+  #undecided(why: string, retry: Pick<CallerState, 'retryAt'> = {}): void {
+    const nothing = { attestation: undefined, match: NOTHING_MATCHED }
+    this.state.set({ ...nothing, undecided: why, ...retry })
   }
 
   #retryMs(): number {

@@ -66,6 +66,8 @@ export class HeldIdentity {
   leases = 0
   /** Why the last attempt to issue failed; undefined once one succeeds. */
   fault: string | undefined
+  /** After a fault: when the next attempt is due (ms since the epoch). */
+  retryAt: number | undefined
   readonly #options: IdentitiesOptions
   readonly #keeper: Keeper
   #latest: Identity | undefined
@@ -174,6 +176,7 @@ export class HeldIdentity {
       renewAt: renewalInstant(svid, random.fraction()),
     }
     this.fault = undefined
+    this.retryAt = undefined
     this.#failures = 0
     this.#arm()
     this.#tell()
@@ -198,6 +201,7 @@ export class HeldIdentity {
     const delay = retryDelay(this.#failures++, limits, random.fraction())
     const retryMs = Math.max(delay, SHORTEST_RETRY_MS)
     this.fault = message
+    this.retryAt = clock.now() + retryMs
     this.#due?.cancel()
     this.#due = clock.after(retryMs, () => this.#next())
     this.#options.onEvent?.({

@@ -22,6 +22,9 @@ export interface Lease {
   release(): void
 }
 
+/** What is known of an identity, whoever uses it. */
+export type IdentityReading = Pick<HeldIdentity, 'current' | 'fault' | 'retryAt'>
+
 export interface Identities {
   /** The same entry id is the same identity, however many use it. */
   acquire(entry: Entry): Lease
@@ -93,9 +96,9 @@ class HeldIdentities implements Identities, Keeper {
     }
   }
 
-  find(entryId: string): Pick<Lease, 'current' | 'fault'> | undefined {
+  find(entryId: string): IdentityReading | undefined {
     const held = this.#held.get(entryId)
-    return held && { current: held.current, fault: held.fault }
+    return held && { current: held.current, fault: held.fault, retryAt: held.retryAt }
   }
 
   current(): readonly Identity[] {

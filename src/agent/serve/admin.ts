@@ -2,7 +2,7 @@
 import type { DescMethodUnary, MessageShape } from '@bufbuild/protobuf'
 import { create } from '@bufbuild/protobuf'
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
-import type { GetStatusResponse } from '#spindle/admin/v1/admin_pb.js'
+import type { GetStatusResponse, Sidecar } from '#spindle/admin/v1/admin_pb.js'
 import {
   AdminService,
   GetAuthorityResponseSchema,
@@ -20,9 +20,11 @@ import { serviceDefinition } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
 import type { SourceState } from '../match/source.ts'
 import type { Identities } from '../obtain/identities.ts'
+import type { ExplainParts } from './admin/explain.ts'
+import { explain } from './admin/explain.ts'
+import type { WatchCall } from './admin/watch-sidecars.ts'
+import { createSidecarWatch } from './admin/watch-sidecars.ts'
 import { describeAuthority, describeBundle, describeSidecar, describeSource } from './describe.ts'
-import type { ExplainParts } from './explain.ts'
-import { explain } from './explain.ts'
 import { rotateAuthority } from './rotation.ts'
 import type { Sds } from './sds.ts'
 import type { Bundles } from './secrets.ts'
@@ -43,13 +45,22 @@ export interface AdminParts {
   readonly publishMs: number
 }
 
-export function addAdminService(server: Server, parts: AdminParts): void {
+/** @returns what ends the calls that have no end of their own */
+export function addAdminService(server: Server, parts: AdminParts): () => void {
   const { method } = AdminService
+  const watch = createSidecarWatch({
+    list: () => sidecarsOf(parts.sds),
+    onProgress: (listen) => parts.sds.onProgress(listen),
+    clock: parts.clock,
+  })
   let rotating: Promise<unknown> = Promise.resolve()
   const definition = serviceDefinition(AdminService)
   const implementation = {
     [method.getStatus.name]: unary(method.getStatus, () => parts.status()),
-    [method.listSidecars.name]: unary(method.listSidecars, () => listSidecars(parts)),
+    [method.listSidecars.name]: unary(method.listSidecars, () =>
+      create(ListSidecarsResponseSchema, { sidecars: sidecarsOf(parts.sds) }),
+    ),
+    [method.watchSidecars.name]: (call: WatchCall) => watch.add(call),
     [method.explain.name]: unary(method.explain, ({ pid, name }) =>
       explain(parts.explaining(), { pid, name }),
     ),
@@ -79,6 +90,7 @@ export function addAdminService(server: Server, parts: AdminParts): void {
     }),
   }
   server.addService(definition, implementation)
+  return () => watch.close()
 }
 
 type Unary = DescMethodUnary
@@ -102,11 +114,9 @@ function unary<M extends Unary>(
   }
 }
 
-function listSidecars({ sds }: AdminParts) {
+function sidecarsOf(sds: Sds): Sidecar[] {
   const byCaller = Map.groupBy(sds.streams, (stream) => stream.sidecar)
-  return create(ListSidecarsResponseSchema, {
-    sidecars: [...byCaller].map(([sidecar, streams]) => describeSidecar(sidecar, streams)),
-  })
+  return [...byCaller].map(([sidecar, streams]) => describeSidecar(sidecar, streams))
 }
 
 function listBundles({ bundles, trustDomain, sources }: AdminParts) {

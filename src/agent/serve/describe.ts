@@ -30,13 +30,17 @@ export const timestamp = (ms: number | undefined): Timestamp | undefined =>
   ms === undefined ? undefined : timestampFromMs(Math.floor(ms))
 
 /** A field that is left out where there is nothing to say. */
-function at<K extends string>(key: K, ms: number | undefined): { [k in K]?: Timestamp } {
+export function at<K extends string>(key: K, ms: number | undefined): { [k in K]?: Timestamp } {
   const value = timestamp(ms)
   return value === undefined ? {} : ({ [key]: value } as { [k in K]: Timestamp })
 }
 
 /** SPIFFE-ID 2.3: no SPIFFE ID is longer. */
 const SHOWN_CHARACTERS = 2048
+/** PATH_MAX. A path is its owner's choice as a name is. */
+const SHOWN_PATH = 4096
+
+export const shownPath = (path: string | undefined): string => shownText(path ?? '', SHOWN_PATH)
 
 export function describeHeld(stream: SdsStream): HeldSecret[] {
   return stream.held().map((held) =>
@@ -51,6 +55,8 @@ export function describeHeld(stream: SdsStream): HeldSecret[] {
       variant: stream.variant,
       rejection: held.rejection ?? '',
       why: held.why,
+      ...at('answeredAt', held.answeredAt),
+      ...at('removedAt', held.removedAt),
     }),
   )
 }
@@ -63,7 +69,7 @@ export function describeSidecar(sidecar: Sidecar, streams: readonly SdsStream[])
     pid: connection.peer.pid,
     uid: connection.peer.uid,
     gid: connection.peer.gid,
-    executable: state.current.attestation?.process.exe ?? '',
+    executable: shownPath(state.current.attestation?.process.exe),
     nodeId: node?.id ?? '',
     nodeCluster: node?.cluster ?? '',
     envoyVersion: node?.envoyVersion ?? '',

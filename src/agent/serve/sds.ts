@@ -20,7 +20,7 @@ import type { SdsCall, SdsStream, StreamObserver, StreamOptions } from './stream
 import { DialectStream, refusal } from './stream.ts'
 
 export interface SdsOptions
-  extends SidecarParts, Omit<StreamOptions, 'pushes' | 'clock' | 'quarantine'> {
+  extends SidecarParts, Omit<StreamOptions, 'pushes' | 'clock' | 'quarantine' | 'onStep'> {
   /** The caller of a call, as the transport knows it. */
   readonly callerOf: (call: { getAuthContext(): unknown }) => Caller
 }
@@ -31,7 +31,7 @@ export interface Sds {
   readonly streams: ReadonlySet<SdsStream>
   /** Streams that have something to be told and were not yet. */
   readonly pushesWaiting: number
-  /** `listen` is called after streams were pushed to, answered or ended; once for all of a turn. */
+  /** `listen` is called after streams were opened, stepped (pushed to, answered) or ended; once for all of a turn. */
   onProgress(listen: () => void): () => void
   addTo(server: Server): void
   sidecarOf(caller: Caller): Sidecar
@@ -55,7 +55,7 @@ export function createSds(options: SdsOptions): Sds {
     progress()
   })
   const observer = tracking(options.observer, streams, progress)
-  const streamOptions: StreamOptions = { ...options, pushes, observer }
+  const streamOptions: StreamOptions = { ...options, pushes, observer, onStep: progress }
 
   const sidecarOf = (caller: Caller): Sidecar => {
     let sidecar = sidecars.get(caller)
@@ -163,14 +163,11 @@ function tracking(
     opened(stream) {
       streams.add(stream)
       observer.opened(stream)
+      progress()
     },
     closed(stream) {
       streams.delete(stream)
       observer.closed(stream)
-      progress()
-    },
-    noted(stream, note, answerMs) {
-      observer.noted(stream, note, answerMs)
       progress()
     },
   }

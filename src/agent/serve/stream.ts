@@ -10,7 +10,6 @@ import { statusOf } from '../../wire/status.ts'
 import type { ValidatorFlavour } from '../../xds/flavour.ts'
 import { validatorFlavour } from '../../xds/flavour.ts'
 import type { Note } from '../../xds/message.ts'
-import type { NackClass } from '../../xds/nack.ts'
 import type { Resource, View } from '../../xds/resource.ts'
 import type { HeldName } from '../../xds/status.ts'
 import { heldNames } from '../../xds/status.ts'
@@ -21,6 +20,8 @@ import { describeNode, nodeFacts } from './dialect.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { ResponseEncoder } from './responses.ts'
 import type { Follower, Sidecar } from './sidecar.ts'
+import type { ToldName } from './told.ts'
+import { Told } from './told.ts'
 
 /** What a stream reports; the metrics and the log are behind it. */
 export interface StreamObserver {
@@ -43,25 +44,15 @@ export interface StreamOptions {
   readonly quarantine: Quarantine
   readonly pushes: Slices<SdsStream>
   readonly observer: StreamObserver
+  /** After each event of a stream: what it holds may be another. */
+  readonly onStep: () => void
   readonly namesPerStream: number
   readonly ackDeadlineMs: number
   readonly validator: ValidatorFlavour
   readonly unauthorized: 'wait' | 'close'
 }
 
-/** When and what was last sent under a name. */
-interface Sent {
-  readonly at: number
-  readonly kind: Resource['kind']
-  readonly notAfter: number | undefined
-}
-
-export interface HeldSecretView extends HeldName {
-  readonly kind: Resource['kind'] | undefined
-  readonly sentAt: number | undefined
-  readonly notAfter: number | undefined
-  readonly rejection: NackClass | undefined
-}
+export interface HeldSecretView extends HeldName, ToldName {}
 
 /** The parts of a stream that do not depend on its variant. */
 export interface SdsStream extends Follower {
@@ -80,15 +71,14 @@ export type SdsCall<Message> = ServerDuplexStream<Message, Encoded>
 export class DialectStream<
   Message,
   Request,
-  Sent_ extends { nonce: string; resources: readonly Resource[] },
+  Sent extends { nonce: string; resources: readonly Resource[]; removed?: readonly string[] },
 > implements SdsStream {
   readonly sidecar: Sidecar
   readonly #call: SdsCall<Message>
-  readonly #dialect: Dialect<Message, Request, Sent_>
+  readonly #dialect: Dialect<Message, Request, Sent>
   readonly #options: StreamOptions
   readonly #openedAt: number
-  readonly #sent = new Map<string, Sent>()
-  readonly #rejections = new Map<string, NackClass>()
+  readonly #told = new Told()
   #state: StreamState
   #node: Node | undefined
   #flavour: ValidatorFlavour | undefined
@@ -102,7 +92,7 @@ export class DialectStream<
   constructor(
     call: SdsCall<Message>,
     sidecar: Sidecar,
-    dialect: Dialect<Message, Request, Sent_>,
+    dialect: Dialect<Message, Request, Sent>,
     options: StreamOptions,
   ) {
     this.#call = call
@@ -133,13 +123,11 @@ export class DialectStream<
 
   held(): readonly HeldSecretView[] {
     return heldNames(this.#state, this.#view).map((held) => {
-      const sent = this.#sent.get(held.name)
+      const told = this.#told.of(held.name)
       return {
         ...held,
-        kind: sent?.kind,
-        sentAt: sent?.at,
-        notAfter: sent?.notAfter,
-        rejection: held.status === 'rejected' ? this.#rejections.get(held.name) : undefined,
+        ...told,
+        rejection: held.status === 'rejected' ? told.rejection : undefined,
       }
     })
   }
@@ -178,6 +166,7 @@ export class DialectStream<
     const context = { view: this.#view, nonce, limits: { namesPerStream } }
     const result = this.#dialect.step(this.#state, event, context)
     this.#state = result.state
+    this.#options.onStep()
     let again = false
     for (const note of result.notes) again = this.#take(note) || again
     if (result.end !== undefined) {
@@ -210,21 +199,20 @@ export class DialectStream<
       this.#deadline?.cancel()
       this.#inFlightSince = undefined
     }
-    if (note.type === 'ack') for (const { name } of note.resources) this.#rejections.delete(name)
+    const now = clock.now()
+    if (note.type === 'ack') for (const { name } of note.resources) this.#told.answered(name, now)
     if (note.type !== 'nack') return false
-    for (const { name } of note.rejected) this.#rejections.set(name, note.class)
+    for (const { name } of note.rejected) this.#told.answered(name, now, note.class)
     quarantine.add(this.sidecar.caller.connection.peer, note.quarantine)
     return note.quarantine.length > 0
   }
 
-  #send(response: Sent_): void {
+  #send(response: Sent): void {
     const { clock, encoder, observer } = this.#options
+    if (response.removed !== undefined)
+      this.#told.removed(response.removed, clock.now(), this.#state.names)
     for (const resource of response.resources) {
-      this.#sent.set(resource.name, {
-        at: clock.now(),
-        kind: resource.kind,
-        notAfter: resource.notAfter,
-      })
+      this.#told.sent(resource, clock.now())
       const first = this.#gaveSecret ? undefined : clock.monotonic() - this.#openedAt
       this.#gaveSecret = true
       observer.pushed(this, resource, first)
