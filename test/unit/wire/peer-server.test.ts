@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -30,10 +30,16 @@ type Answer = sendUnaryData<GetStatusResponse>
 
 interface Setting {
   readonly transport: PeerServer<Peer>
+  readonly path: string
   /** A client on a connection of its own. */
   readonly client: () => UnixClient
   readonly calls: () => number
 }
+
+type Service = (call: Call, done: Answer, transport: PeerServer<Peer>) => void
+
+const answerPid: Service = (call, done, { peerOf }) =>
+  done(null, create(GetStatusResponseSchema, { pid: peerOf(call).pid }))
 
 /**
  * A server whose GetStatus answers with the pid of the call's peer. `accept` does what an acceptor would with the n-th
@@ -42,18 +48,15 @@ interface Setting {
 async function setUp(
   t: TestContext,
   accept: (transport: PeerServer<Peer>, socket: Socket, count: number) => void,
-  answer: (call: Call, done: Answer, transport: PeerServer<Peer>) => void = (
-    call,
-    done,
-    { peerOf },
-  ) => done(null, create(GetStatusResponseSchema, { pid: peerOf(call).pid })),
+  answer: Service = answerPid,
+  { keepaliveMs = 60_000 }: { keepaliveMs?: number } = {},
 ): Promise<Setting> {
   const path = join(temporaryFolder(t), 'socket')
   const transport = createPeerServer<Peer>({
     maxStreamsPerConnection: 4,
     maxReceiveBytes: 1024,
-    keepaliveMs: 60_000,
-    keepaliveTimeoutMs: 30_000,
+    keepaliveMs,
+    keepaliveTimeoutMs: keepaliveMs / 2,
   })
   let calls = 0
   const definition = serviceDefinition(AdminService)
@@ -78,6 +81,7 @@ async function setUp(
   })
   return {
     transport,
+    path,
     calls: () => calls,
     client() {
       const client = createUnixClient(path)
@@ -142,6 +146,21 @@ test('PeerServer forgets a connection that closes, and close ends those that are
   const closed = once(sockets[1]!, 'close')
   transport.close()
   await closed
+})
+
+test('PeerServer hangs up on a connection whose other end answers nothing, and on no other', async (t) => {
+  const { client, path, transport } = await setUp(t, serving, answerPid, { keepaliveMs: 100 })
+  const alive = client()
+  assert.equal((await ask(alive)).pid, 101)
+  // Says hello as HTTP/2 begins, and then nothing more, whatever it is sent.
+  const mute = connect(path)
+  t.after(() => mute.destroy())
+  const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
+  mute.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), EMPTY_SETTINGS]))
+  mute.on('error', () => undefined).resume()
+  await once(mute, 'close', { signal: AbortSignal.timeout(5_000) })
+  assert.equal((await ask(alive)).pid, 101, 'on the connection it had')
+  assert.equal(transport.spoke('uds:1'), true)
 })
 
 test('UnixClient gives back the code and message that the server raised', async (t) => {
