@@ -25,7 +25,9 @@ function runWith(commands: Record<string, number>): { status: number | null; cal
   return { status, calls: lines }
 }
 
-const INSTALLED = { python3: 0, openssl: 0, ip: 0, unshare: 0, setpriv: 0, faketime: 0, go: 0 }
+const INSTALLED = Object.fromEntries(
+  Array.from(readFileSync(RUN, 'utf8').matchAll(/\[([\w-]+)\]=/g), ([, name = '']) => [name, 0]),
+)
 
 test('.ci/run ends with npm test and passes its verdict on', () => {
   for (const verdict of [0, 1, 7]) {

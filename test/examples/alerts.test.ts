@@ -1,0 +1,111 @@
+/** The alerts of examples/observability: what they read is there, each fires when it should and not otherwise, each has its page. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { parse, stringify } from 'yaml'
+import { BY_PATH, ROOT } from '../docs/pages.ts'
+import { ALERT_CASES } from './alert-cases.ts'
+import type { Series } from './alert-cases.ts'
+import { readExpression } from './promql.ts'
+
+const FOLDER = join(ROOT, 'examples/observability')
+const ALERTS = join(FOLDER, 'alerts.yaml')
+
+interface Rule {
+  readonly alert: string
+  readonly expr: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+const { groups } = parse(readFileSync(ALERTS, 'utf8')) as {
+  groups: readonly { rules: readonly Rule[] }[]
+}
+const rules = groups.flatMap((group) => group.rules)
+
+/** Runs promtool, or skips the test on a machine without it. */
+function promtool(t: TestContext, ...args: readonly string[]): string | undefined {
+  const run = spawnSync('promtool', args, { encoding: 'utf8' })
+  if (run.error !== undefined && process.env['CI'] !== 'true') {
+    t.skip('needs promtool (Debian: prometheus)')
+    return undefined
+  }
+  assert.equal(run.status, 0, `${run.error ?? ''}${run.stdout}${run.stderr}`)
+  return run.stdout
+}
+
+test('alerts.yaml and prometheus.yaml are what Prometheus takes, without a warning', (t) => {
+  const said = promtool(t, 'check', 'config', '--lint-fatal', join(FOLDER, 'prometheus.yaml'))
+  if (said !== undefined) assert.match(said, new RegExp(`SUCCESS: ${rules.length} rules found`))
+})
+
+test('every alert reads metrics and labels that the agent has', () => {
+  assert(rules.length >= 20)
+  const faults = rules.flatMap(({ alert, expr }) => {
+    const { metrics, faults: found } = readExpression(expr)
+    return metrics.length === 0 ? [`${alert}: reads nothing`] : found.map((f) => `${alert}: ${f}`)
+  })
+  assert.deepEqual(faults, [])
+})
+
+test('every alert has a severity, a text, and a page of its own in docs/alerts.md, where nothing else has one', () => {
+  const page = BY_PATH.get('docs/alerts.md')!
+  for (const { alert, labels, annotations } of rules) {
+    assert.match(labels['severity'] ?? '', /^(?:critical|warning)$/, alert)
+    assert.match(annotations['summary'] ?? '', /\.$/, alert)
+    assert.match(annotations['description'] ?? '', /\.$/, alert)
+    assert.equal(annotations['runbook'], `docs/alerts.md#${alert.toLowerCase()}`)
+    assert(page.anchors.has(alert.toLowerCase()), `${alert} has no page`)
+  }
+  const headings = Array.from(page.text.matchAll(/^### (Spindle\w+)$/gm), ([, name]) => name)
+  assert.deepEqual(
+    headings,
+    rules.map(({ alert }) => alert),
+  )
+})
+
+test('every alert fires on what it is for, and on nothing that is like it', (t) => {
+  assert.deepEqual(
+    rules.map(({ alert }) => alert),
+    Object.keys(ALERT_CASES),
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'spindle-alerts-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'tests.yaml')
+  const tests = Object.entries(ALERT_CASES).flatMap(([alert, { at, fires, quiet }]) => [
+    promtoolTest(`${alert} fires`, fires, { at, alerts: [alert] }),
+    promtoolTest(`${alert} is quiet`, quiet, { at, alerts: [] }),
+  ])
+  writeFileSync(file, stringify({ rule_files: [ALERTS], evaluation_interval: '30s', tests }))
+  promtool(t, 'test', 'rules', file)
+})
+
+/** Which alerts fire at an instant: exactly `alerts`, each once. */
+function promtoolTest(
+  name: string,
+  series: Series,
+  expected: { readonly at: string; readonly alerts: readonly string[] },
+): object {
+  return {
+    name,
+    interval: '30s',
+    input_series: Object.entries(series).map(([key, values]) => ({
+      series: key.startsWith('up{') ? key : `spindle_agent_${key}`,
+      values,
+    })),
+    promql_expr_test: [
+      {
+        expr: 'count by (alertname) (ALERTS{alertstate="firing"})',
+        eval_time: expected.at,
+        exp_samples: expected.alerts.map((alert) => ({
+          labels: `{alertname="${alert}"}`,
+          value: 1,
+        })),
+      },
+    ],
+  }
+}
