@@ -3,19 +3,26 @@ import type { SotwRequest, SotwResponse } from './message.ts'
 import { versionOfSet, type StreamContext } from './stream.ts'
 import { initialStream, isWildcard, limitFault, newName, requestFault } from './subscription.ts'
 
+/** @throws SpindleError `request_invalid` or `limit_reached` */
+export function checkFetch(request: SotwRequest, limits: StreamContext['limits']): void {
+  const names = new Map(
+    request.names.filter((name) => !isWildcard(name)).map((name) => [name, newName] as const),
+  )
+  const fault =
+    requestFault(request.typeUrl, request.names) ??
+    limitFault({ ...initialStream, names }, limits.namesPerStream)
+  if (fault !== undefined) throw fault
+}
+
 /**
  * FetchSecrets: one question, one answer, no waiting. No names ask for all the caller has.
  * @returns what the caller has of the names
  * @throws SpindleError `request_invalid`, `limit_reached`, or `not_found` where it has none of them
  */
 export function fetchSecrets(request: SotwRequest, context: StreamContext): SotwResponse {
-  const { view, limits } = context
+  checkFetch(request, context.limits)
+  const { view } = context
   const asked = new Set(request.names.filter((name) => !isWildcard(name)))
-  const explicit = new Map([...asked].map((name) => [name, newName] as const))
-  const fault =
-    requestFault(request.typeUrl, request.names) ??
-    limitFault({ ...initialStream, names: explicit }, limits.namesPerStream)
-  if (fault !== undefined) throw fault
   const everything = asked.size === 0 || request.names.includes('*')
   const names = everything ? new Set([...asked, ...view.all]) : asked
   const resources = [...names].flatMap((name) => {

@@ -14,9 +14,15 @@ export interface FakeCaller extends Caller {
   readonly state: MutableFeed<CallerState>
   /** What `check` answers. */
   sound: boolean
+  /** Run at each `check`: a look at the process may change what is known of it. */
+  onCheck: () => void
   matches(...entries: readonly Entry[]): void
+  /** Of `possible`, oldest first, it matches `entries`; of the others it cannot be said. */
+  mayMatch(entries: readonly Entry[], possible: readonly Entry[]): void
   isUndecided(why: string): void
 }
+
+export const WHY_UNDECIDED = 'selectors could not be looked up: unix:sha256'
 
 const ATTESTATION: Attestation = {
   selectors: new Set(),
@@ -36,7 +42,9 @@ export function createFakeCaller(peer: Partial<Peer> = {}): FakeCaller {
     connection: createFakeConnection(peer),
     state,
     sound: true,
+    onCheck: () => undefined,
     check() {
+      this.onCheck()
       return this.sound
     },
     decided: async () => state.current.undecided === undefined,
@@ -46,6 +54,11 @@ export function createFakeCaller(peer: Partial<Peer> = {}): FakeCaller {
         match: { entries, undecided: [], possible: entries },
         undecided: undefined,
       })
+    },
+    mayMatch(entries, possible) {
+      const undecided = possible.filter((each) => !entries.includes(each))
+      const match = { entries, undecided, possible }
+      state.set({ attestation: ATTESTATION, match, undecided: WHY_UNDECIDED })
     },
     isUndecided(why) {
       state.set({ attestation: undefined, match: NOTHING_MATCHED, undecided: why })

@@ -9,15 +9,14 @@ import { SpindleError, codeOf } from '../../runtime/errors.ts'
 import { createSlices } from '../../runtime/slices.ts'
 import { Encoded, serviceDefinition } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
-import { fetchSecrets } from '../../xds/fetch.ts'
 import { validatorFlavour } from '../../xds/flavour.ts'
-import type { View } from '../../xds/resource.ts'
 import type { Caller } from '../match/caller.ts'
 import { DELTA, nodeFacts, readSotw, SOTW } from './dialect.ts'
+import { fetchWhatIsThere } from './fetch.ts'
 import type { SidecarParts } from './sidecar.ts'
 import { Sidecar } from './sidecar.ts'
 import type { SdsCall, SdsStream, StreamObserver, StreamOptions } from './stream.ts'
-import { DialectStream, refusal } from './stream.ts'
+import { DialectStream } from './stream.ts'
 
 export interface SdsOptions
   extends SidecarParts, Omit<StreamOptions, 'pushes' | 'clock' | 'quarantine' | 'onStep'> {
@@ -42,8 +41,6 @@ export interface Sds {
 
 /** Streams that are stepped in one turn of the event loop. */
 const STREAMS_A_TURN = 200
-/** FetchSecrets cannot be held open: what is not there after this is not there. */
-const FETCH_WAIT_MS = 5_000
 
 export function createSds(options: SdsOptions): Sds {
   const sidecars = new Map<Caller, Sidecar>()
@@ -80,20 +77,19 @@ export function createSds(options: SdsOptions): Sds {
   })
 
   const fetch = async (call: ServerUnaryCall<DiscoveryRequest, Encoded>): Promise<Encoded> => {
-    const caller = options.callerOf(call)
-    if (!caller.check()) throw new SpindleError('peer_gone', 'the calling process has ended')
-    const sidecar = sidecarOf(caller)
-    const view = sidecar.view(validatorFlavour(nodeFacts(call.request.node), options.validator))
-    const request = readSotw(call.request)
-    await settled(sidecar, view, request.names, options)
-    const unauthorized = options.unauthorized === 'close' ? refusal(request.names, view) : undefined
-    if (unauthorized !== undefined) throw unauthorized
-    const context = {
-      view,
-      nonce: options.nonce,
-      limits: { namesPerStream: options.namesPerStream },
-    }
-    const response = fetchSecrets(request, context)
+    const sidecar = sidecarOf(options.callerOf(call))
+    const gone = new AbortController()
+    call.once('cancelled', () => gone.abort())
+    const response = await fetchWhatIsThere(
+      {
+        request: readSotw(call.request),
+        sidecar,
+        view: sidecar.view(validatorFlavour(nodeFacts(call.request.node), options.validator)),
+        deadline: Number(call.getDeadline()),
+        signal: gone.signal,
+      },
+      options,
+    )
     options.observer.fetched(response.resources)
     return new Encoded(options.encoder.sotw(response))
   }
@@ -171,28 +167,4 @@ function tracking(
       progress()
     },
   }
-}
-
-/** Waits until the caller is known and nothing it asks for is on its way any more, at most FETCH_WAIT_MS. */
-async function settled(
-  sidecar: Sidecar,
-  view: View,
-  names: readonly string[],
-  { clock }: Pick<SdsOptions, 'clock'>,
-): Promise<void> {
-  if (!(await sidecar.caller.decided(FETCH_WAIT_MS)))
-    throw new SpindleError('not_ready', 'the caller is not attested yet')
-  const waiting = (): boolean =>
-    (names.length === 0 ? view.all : names).some((name) => view.resolve(name).state === 'pending')
-  if (!waiting()) return
-  await new Promise<void>((resolve) => {
-    const finish = (): void => {
-      sidecar.followers.delete(follower)
-      timer.cancel()
-      resolve()
-    }
-    const follower = { changed: () => void (waiting() || finish()) }
-    sidecar.followers.add(follower)
-    const timer = clock.after(FETCH_WAIT_MS, finish)
-  })
 }
