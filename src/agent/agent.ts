@@ -132,7 +132,7 @@ export async function startAgent(
     trustDomain: config.trustDomain,
   }
   const secrets = createSecrets()
-  const observer = createStreamObserver(metrics, log)
+  const observer = createStreamObserver(metrics, log, { ownPid: process.pid })
   const sds = createSds({
     ...config.sds,
     callerOf: socket.peerOf,

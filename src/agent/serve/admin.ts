@@ -25,7 +25,7 @@ import { explain } from './admin/explain.ts'
 import type { WatchCall } from './admin/watch-sidecars.ts'
 import { createSidecarWatch } from './admin/watch-sidecars.ts'
 import { describeAuthority, describeBundle, describeSidecar, describeSource } from './describe.ts'
-import { rotateAuthority } from './rotation.ts'
+import { rotateAuthority } from './admin/rotation.ts'
 import type { Sds } from './sds.ts'
 import type { Bundles } from './secrets.ts'
 

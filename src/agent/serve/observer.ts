@@ -7,7 +7,12 @@ import type { Resource } from '../../xds/resource.ts'
 import type { Sidecar } from './sidecar.ts'
 import type { SdsStream, StreamObserver } from './stream.ts'
 
-export function createStreamObserver(metrics: Metrics, log: Log): StreamObserver {
+/** `ownPid`: of the agent, whose health checks ask for a name that nobody has; that is no request refused. */
+export function createStreamObserver(
+  metrics: Metrics,
+  log: Log,
+  { ownPid }: { readonly ownPid: number },
+): StreamObserver {
   const streamsOf = new Map<Sidecar, number>()
   const held = new Map<SdsStream, Map<string, Resource['kind']>>()
 
@@ -53,12 +58,21 @@ export function createStreamObserver(metrics: Metrics, log: Log): StreamObserver
     refused(stream, error) {
       const reason = codeOf(error)
       metrics.sdsRequestsRefused.inc({ reason })
-      log.warn({ ...about(stream), error }, 'stream refused')
+      const fields = { ...about(stream), error }
+      if (reason === 'internal') log.error(fields, 'stream ended by a fault in Spindle')
+      else log.warn(fields, 'stream refused')
     },
     fetched(resources) {
       for (const { kind } of resources) metrics.sdsPushes.inc({ variant: 'fetch', kind })
     },
-    fetchRefused: (code) => metrics.sdsRequestsRefused.inc({ reason: code }),
+    fetchRefused({ connection: { id, peer } }, error) {
+      const reason = codeOf(error)
+      if (peer.pid === ownPid && reason !== 'internal') return
+      metrics.sdsRequestsRefused.inc({ reason })
+      const fields = { connection: id, pid: peer.pid, uid: peer.uid, error }
+      if (reason === 'internal') log.error(fields, 'FetchSecrets failed by a fault in Spindle')
+      else log.debug(fields, 'FetchSecrets refused')
+    },
   }
 }
 

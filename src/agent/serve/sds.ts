@@ -5,7 +5,7 @@ import type {
   DiscoveryRequest,
 } from '#envoy/service/discovery/v3/discovery_pb.js'
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
-import { SpindleError, codeOf } from '../../runtime/errors.ts'
+import { SpindleError } from '../../runtime/errors.ts'
 import { createSlices } from '../../runtime/slices.ts'
 import { Encoded, serviceDefinition } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
@@ -43,7 +43,6 @@ export interface Sds {
 const STREAMS_A_TURN = 200
 
 export function createSds(options: SdsOptions): Sds {
-  const sidecars = new Map<Caller, Sidecar>()
   const streams = new Set<SdsStream>()
   const listeners = new Set<() => void>()
   const progress = onceATurn(listeners)
@@ -54,27 +53,7 @@ export function createSds(options: SdsOptions): Sds {
   const observer = tracking(options.observer, streams, progress)
   const streamOptions: StreamOptions = { ...options, pushes, observer, onStep: progress }
 
-  const sidecarOf = (caller: Caller): Sidecar => {
-    let sidecar = sidecars.get(caller)
-    if (sidecar === undefined) {
-      const made = new Sidecar(caller, options)
-      sidecar = made
-      sidecars.set(caller, made)
-      caller.connection.onClose(() => {
-        sidecars.delete(caller)
-        made.close()
-      })
-    }
-    return sidecar
-  }
-
-  const unsubscribeIdentities = options.identities.onChange((entryId) => {
-    for (const sidecar of sidecars.values())
-      if (sidecar.lease(entryId) !== undefined) sidecar.changed()
-  })
-  const unsubscribeBundles = options.bundles.subscribe(() => {
-    for (const sidecar of sidecars.values()) sidecar.changed()
-  })
+  const { sidecars, sidecarOf, close } = followChanges(options)
 
   const fetch = async (call: ServerUnaryCall<DiscoveryRequest, Encoded>): Promise<Encoded> => {
     const sidecar = sidecarOf(options.callerOf(call))
@@ -118,7 +97,7 @@ export function createSds(options: SdsOptions): Sds {
           fetch(call).then(
             (encoded) => answer(null, encoded),
             (thrown: unknown) => {
-              options.observer.fetchRefused(codeOf(thrown))
+              options.observer.fetchRefused(options.callerOf(call), thrown)
               answer(statusOf(thrown))
             },
           )
@@ -127,6 +106,33 @@ export function createSds(options: SdsOptions): Sds {
     },
     endStreams(why) {
       for (const stream of Array.from(streams)) stream.end(new SpindleError('not_ready', why))
+    },
+    close,
+  }
+}
+
+/** A sidecar for each caller that asks, told of every change of what it may have. */
+function followChanges(parts: SidecarParts): Pick<Sds, 'sidecars' | 'sidecarOf' | 'close'> {
+  const sidecars = new Map<Caller, Sidecar>()
+  const unsubscribeIdentities = parts.identities.onChange((entryId) => {
+    for (const sidecar of sidecars.values())
+      if (sidecar.lease(entryId) !== undefined) sidecar.changed()
+  })
+  const unsubscribeBundles = parts.bundles.subscribe(() => {
+    for (const sidecar of sidecars.values()) sidecar.changed()
+  })
+  return {
+    sidecars,
+    sidecarOf(caller) {
+      const known = sidecars.get(caller)
+      if (known !== undefined) return known
+      const sidecar = new Sidecar(caller, parts)
+      sidecars.set(caller, sidecar)
+      caller.connection.onClose(() => {
+        sidecars.delete(caller)
+        sidecar.close()
+      })
+      return sidecar
     },
     close() {
       unsubscribeIdentities()

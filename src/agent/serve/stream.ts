@@ -2,7 +2,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base_pb.js'
 import type { Clock, Timer } from '../../runtime/clock.ts'
-import type { ErrorCode } from '../../runtime/errors.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { Slices } from '../../runtime/slices.ts'
 import { Encoded } from '../../wire/service.ts'
@@ -15,6 +14,7 @@ import type { HeldName } from '../../xds/status.ts'
 import { heldNames } from '../../xds/status.ts'
 import type { StreamEvent } from '../../xds/stream.ts'
 import type { StreamState } from '../../xds/subscription.ts'
+import type { Caller } from '../match/caller.ts'
 import type { Dialect, NodeDescription, Variant } from './dialect.ts'
 import { describeNode, nodeFacts } from './dialect.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -31,10 +31,11 @@ export interface StreamObserver {
   pushed(stream: SdsStream, resource: Resource, sinceOpenMs: number | undefined): void
   /** `answerMs` from the response to its answer; undefined where it came too late to be timed. */
   noted(stream: SdsStream, note: Note, answerMs: number | undefined): void
-  refused(stream: SdsStream, error: SpindleError): void
+  /** `error` may be anything thrown: what is no SpindleError is a fault in Spindle. */
+  refused(stream: SdsStream, error: unknown): void
   /** FetchSecrets, which has no stream. */
   fetched(resources: readonly Resource[]): void
-  fetchRefused(code: ErrorCode): void
+  fetchRefused(caller: Caller, error: unknown): void
 }
 
 export interface StreamOptions {
@@ -62,8 +63,8 @@ export interface SdsStream extends Follower {
   held(): readonly HeldSecretView[]
   /** Sends what is due now; called in slices. */
   push(): void
-  /** Ends the stream with a status; used at shutdown only. */
-  end(error: SpindleError): void
+  /** Ends the stream with the status of `error`. */
+  end(error: unknown): void
 }
 
 export type SdsCall<Message> = ServerDuplexStream<Message, Encoded>
@@ -138,10 +139,10 @@ export class DialectStream<
   }
 
   push(): void {
-    if (!this.#ended && this.sidecar.caller.check()) this.#step({ type: 'view' })
+    this.#guarded(() => this.#step({ type: 'view' }))
   }
 
-  end(error: SpindleError): void {
+  end(error: unknown): void {
     if (this.#ended) return
     this.#close()
     this.#call.emit('error', statusOf(error))
@@ -152,37 +153,46 @@ export class DialectStream<
   }
 
   #receive(message: Message): void {
-    if (this.#ended || !this.sidecar.caller.check()) return
-    if (this.#flavour === undefined) {
-      // Envoy describes itself in the first request alone; what it said then holds for the stream.
-      this.#node = this.#dialect.nodeOf(message)
-      this.#flavour = validatorFlavour(nodeFacts(this.#node), this.#options.validator)
+    this.#guarded(() => {
+      if (this.#flavour === undefined) {
+        // Envoy describes itself in the first request alone; what it said then holds for the stream.
+        this.#node = this.#dialect.nodeOf(message)
+        this.#flavour = validatorFlavour(nodeFacts(this.#node), this.#options.validator)
+      }
+      this.#step({ type: 'request', request: this.#dialect.read(message) })
+    })
+  }
+
+  /** Whatever goes wrong ends this stream alone; nothing is given to another process than the one that was attested. */
+  #guarded(run: () => void): void {
+    try {
+      if (!this.#ended && this.sidecar.caller.check()) run()
+    } catch (thrown) {
+      this.#refuse(thrown)
     }
-    this.#step({ type: 'request', request: this.#dialect.read(message) })
+  }
+
+  #refuse(error: unknown): void {
+    this.#options.observer.refused(this, error)
+    this.end(error)
   }
 
   #step(event: StreamEvent<Request>): void {
-    const { observer, nonce, namesPerStream } = this.#options
+    const { nonce, namesPerStream } = this.#options
     const context = { view: this.#view, nonce, limits: { namesPerStream } }
     const result = this.#dialect.step(this.#state, event, context)
     this.#state = result.state
     this.#options.onStep()
     let again = false
     for (const note of result.notes) again = this.#take(note) || again
-    if (result.end !== undefined) {
-      observer.refused(this, result.end)
-      this.end(result.end)
-      return
-    }
+    if (result.end !== undefined) return this.#refuse(result.end)
     for (const response of result.send) this.#send(response)
     const unauthorized =
       this.#options.unauthorized === 'close'
         ? refusal([...this.#state.names.keys()], this.#view)
         : undefined
-    if (unauthorized !== undefined) {
-      observer.refused(this, unauthorized)
-      this.end(unauthorized)
-    } else if (again) this.changed()
+    if (unauthorized !== undefined) this.#refuse(unauthorized)
+    else if (again) this.changed()
   }
 
   /** True when what was noted may change what is due. */
@@ -228,10 +238,9 @@ export class DialectStream<
   #awaitAnswer(nonce: string): void {
     this.#deadline?.cancel()
     this.#deadline = this.#options.clock.after(this.#options.ackDeadlineMs, () => {
-      if (this.#ended) return
       // What has not left yet cannot have been answered: a client that does not read costs this one response.
-      if (this.#unsent > 0) this.#awaitAnswer(nonce)
-      else if (this.sidecar.caller.check()) this.#step({ type: 'ack-deadline', nonce })
+      if (this.#unsent > 0 && !this.#ended) this.#awaitAnswer(nonce)
+      else this.#guarded(() => this.#step({ type: 'ack-deadline', nonce }))
     })
   }
 

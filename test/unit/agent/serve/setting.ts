@@ -16,6 +16,7 @@ import type { Sds, SdsOptions } from '../../../../src/agent/serve/sds.ts'
 import { createSds } from '../../../../src/agent/serve/sds.ts'
 import { createSecrets } from '../../../../src/agent/serve/secrets.ts'
 import type { Bundles } from '../../../../src/agent/serve/secrets.ts'
+import { codeOf } from '../../../../src/runtime/errors.ts'
 import { createFeed } from '../../../../src/runtime/feed.ts'
 import type { MutableFeed } from '../../../../src/runtime/feed.ts'
 import type { Bundle } from '../../../../src/spiffe/bundle.ts'
@@ -169,7 +170,7 @@ export function setUp(change: Partial<SdsOptions> = {}): Setting {
         void events.push(`pushed ${name}${sinceOpenMs === undefined ? '' : ' first'}`),
       noted: (_, { type }, answerMs) =>
         void events.push(answerMs === undefined ? type : `${type} after ${answerMs}`),
-      refused: (_, { code }) => void events.push(`refused ${code}`),
+      refused: (_, error) => void events.push(`refused ${codeOf(error)}`),
       fetched: () => undefined,
       fetchRefused: () => undefined,
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { createSecrets } from '../../../../src/agent/serve/secrets.ts'
 import { settle } from '../../../fakes/clock.ts'
 import { createFakeCaller } from '../../../fakes/caller.ts'
 import { entry } from '../obtain/setting.ts'
@@ -268,4 +269,31 @@ test('a stream is pushed nothing before its first request', async () => {
   setting.identities.set(WEB, 'one')
   await settle()
   assert.deepEqual(call.said, [])
+})
+
+test('what goes wrong within Spindle ends that stream alone, and is told', async () => {
+  const { caller, identities, open, events } = setUp({
+    secrets: {
+      ...createSecrets(),
+      svid() {
+        throw new TypeError('no such thing')
+      },
+    },
+  })
+  caller.matches(WEB)
+  const [bad, waiting, good] = [open(), open(), open()]
+  waiting.say({ resourceNamesSubscribe: ['default'] })
+  identities.set(WEB, 'one')
+  await settle()
+  bad.say({ resourceNamesSubscribe: ['default'] })
+  for (const call of [bad, waiting]) {
+    assert.equal(call.status?.code, status.INTERNAL)
+    assert.doesNotMatch(call.status.details, /no such thing/)
+  }
+  assert.deepEqual(
+    events.filter((event) => event.startsWith('refused')),
+    ['refused internal', 'refused internal'],
+  )
+  good.say({ resourceNamesSubscribe: ['ROOTCA'] })
+  assert.deepEqual(good.said, ['root'])
 })

@@ -1,9 +1,9 @@
 /** A rotation that is asked for: each step waits for the one before to have reached the sidecars. */
-import type { X509Authority } from '../../authority/authority.ts'
-import type { Clock } from '../../runtime/clock.ts'
-import type { Identities } from '../obtain/identities.ts'
-import type { Sds } from './sds.ts'
-import type { HeldSecretView } from './stream.ts'
+import type { X509Authority } from '../../../authority/authority.ts'
+import type { Clock } from '../../../runtime/clock.ts'
+import type { Identities } from '../../obtain/identities.ts'
+import type { Sds } from '../sds.ts'
+import type { HeldSecretView } from '../stream.ts'
 
 export interface RotationReport {
   readonly activeAuthorityId: string
