@@ -49,8 +49,14 @@ export interface SdsStreamClient {
   close(): void
 }
 
+/** Takes what comes in place of `received`, where a test has too many streams to keep it all. */
+export interface SdsListener {
+  readonly message: (message: Received) => void
+  readonly ended: (status: grpc.StatusObject) => void
+}
+
 export interface SdsClient {
-  delta(): SdsStreamClient
+  delta(listener?: SdsListener): SdsStreamClient
   sotw(): SdsStreamClient
   fetch(...names: string[]): Promise<readonly Secret[]>
   close(): void
@@ -98,7 +104,7 @@ export function createSdsClient(socket: string): SdsClient {
     )
   }
   return {
-    delta: () => deltaStream(open('DeltaSecrets')),
+    delta: (listener) => deltaStream(open('DeltaSecrets'), listener),
     sotw: () => sotwStream(open('StreamSecrets')),
     fetch(...names) {
       const method = methods['FetchSecrets']!
@@ -124,7 +130,10 @@ export function createSdsClient(socket: string): SdsClient {
 const secretOf = (resource: Any | undefined): Secret =>
   fromBinary(SecretSchema, resource?.value ?? new Uint8Array())
 
-function deltaStream(call: ClientDuplexStream<unknown, Sized<DeltaResponse>>): SdsStreamClient {
+function deltaStream(
+  call: ClientDuplexStream<unknown, Sized<DeltaResponse>>,
+  listener?: SdsListener,
+): SdsStreamClient {
   let first = true
   const send = (request: Ask): void => {
     const node = first && { node: NODE }
@@ -133,13 +142,14 @@ function deltaStream(call: ClientDuplexStream<unknown, Sized<DeltaResponse>>): S
       create(DeltaDiscoveryRequestSchema, { typeUrl: SECRET_TYPE_URL, ...node, ...request }),
     )
   }
-  const common = following(call, ({ nonce, resources, removedResources, bytes }) => ({
+  const read = ({ nonce, resources, removedResources, bytes }: Sized<DeltaResponse>): Received => ({
     nonce,
     secrets: resources.map(({ resource }) => secretOf(resource)),
     versions: resources.map(({ version }) => version),
     removed: removedResources,
     bytes,
-  }))
+  })
+  const common = following(call, read, listener)
   return Object.assign(common, {
     subscribe: (...names: string[]) => send({ resourceNamesSubscribe: names }),
     unsubscribe: (...names: string[]) => send({ resourceNamesUnsubscribe: names }),
@@ -192,12 +202,19 @@ function sotwStream(call: ClientDuplexStream<unknown, Sized<SotwResponse>>): Sds
 function following<Message>(
   call: ClientDuplexStream<unknown, Message>,
   read: (message: Message) => Received,
+  listener?: SdsListener,
 ): Pick<SdsStreamClient, 'received' | 'bytes' | 'ended' | 'next' | 'close'> {
   const received: Received[] = []
   let ended: grpc.StatusObject | undefined
-  call.on('data', (message: Message) => void received.push(read(message)))
+  call.on('data', (message: Message) => {
+    if (listener === undefined) received.push(read(message))
+    else listener.message(read(message))
+  })
   call.on('error', () => undefined)
-  call.on('status', (status: grpc.StatusObject) => (ended = status))
+  call.on('status', (status: grpc.StatusObject) => {
+    ended = status
+    listener?.ended(status)
+  })
   return {
     received,
     get bytes() {
