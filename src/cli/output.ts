@@ -60,7 +60,7 @@ export function instant(at: Timestamp | undefined): string | undefined {
 export function fromNow(at: Timestamp | undefined, now: number): string | undefined {
   if (at === undefined) return undefined
   const ms = timestampMs(at) - now
-  const text = duration(Math.abs(ms))
+  const text = span(Math.abs(ms))
   return ms >= 0 ? `in ${text}` : `${text} ago`
 }
 
@@ -71,7 +71,8 @@ const UNITS = [
   ['s', 1],
 ] as const
 
-function duration(ms: number): string {
+/** `59m 12s`: two units at most. */
+export function span(ms: number): string {
   let seconds = Math.floor(ms / 1000)
   const parts: string[] = []
   for (const [unit, size] of UNITS) {

@@ -1,14 +1,15 @@
 /** `spindle sds list | explain | fetch`: what sidecars hold, and why. */
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
-import type { ExplainResponse } from '#spindle/admin/v1/admin_pb.js'
 import { AdminService } from '#spindle/admin/v1/admin_pb.js'
 import type { AskOptions } from './ask.ts'
 import { ask } from './ask.ts'
 import type { Format, Io } from './io.ts'
+import { CommandFailed } from './io.ts'
 import { adminSocketOption, agentSocketOption, formatOption } from './options.ts'
-import { fromNow, record, table } from './output.ts'
-import { sidecarsTable, stateOf } from './sds/list.ts'
+import { SpindleError } from '../runtime/errors.ts'
+import { explanation } from './sds/explain/explanation.ts'
+import { sidecarsTable } from './sds/list.ts'
 
 export function addSdsCommands(program: Command, io: Io): void {
   const sds = program.command('sds').description('secrets and the sidecars that hold them')
@@ -40,8 +41,8 @@ export function addSdsCommands(program: Command, io: Io): void {
       ask(io, options, {
         method: AdminService.method.explain,
         request: { pid: options.pid, name: options.name },
-        table: (answer, now) => explanation(answer, options.name, now),
-      }),
+        table: (answer, now) => explanation({ answer, name: options.name, now }),
+      }).catch(noSuchProcess),
     )
   sds
     .command('fetch')
@@ -60,66 +61,19 @@ export function addSdsCommands(program: Command, io: Io): void {
     )
 }
 
+/** What to do about a pid is another thing than about a secret's name. */
+function noSuchProcess(thrown: unknown): never {
+  if (!(thrown instanceof SpindleError) || thrown.code !== 'not_found') throw thrown
+  throw new CommandFailed(
+    1,
+    `spindle: ${thrown.message}, as the agent numbers them\n` +
+      'Look its pid up: `spindle sds list` has those that hold secrets, `pgrep envoy` every Envoy. (not_found)',
+  )
+}
+
 function wholeNumber(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value <= 0)
     throw new InvalidArgumentError('It must be a whole number above 0.')
   return value
-}
-
-function explanation(answer: ExplainResponse, name: string, now: number): string {
-  const parts = [
-    record([
-      ['pid', answer.pid],
-      ['uid', answer.uid],
-      ['gid', answer.gid],
-      ['executable', answer.executable],
-      ['selectors', answer.selectors.join(' ')],
-      ...(answer.unknownKinds.length > 0
-        ? [['not known yet', answer.unknownKinds.join(' ')] as const]
-        : []),
-      ...answer.notes.map((note) => ['note', note] as const),
-    ]),
-  ]
-  if (name !== '')
-    parts.push(
-      `${name} is ${answer.nameState}${answer.nameWhy === '' ? '' : `: ${answer.nameWhy}`}\n`,
-    )
-  if (answer.entries.length === 0) parts.push('no entry matches\n')
-  else
-    parts.push(
-      table(
-        ['ENTRY', 'DEFAULT', 'HINT', 'NAMES', 'EXPIRES', 'FAULT'],
-        answer.entries.map((entry) => [
-          entry.spiffeId,
-          entry.default ? 'yes' : '',
-          entry.hint,
-          entry.names.join(' '),
-          fromNow(entry.expiresAt, now),
-          entry.fault,
-        ]),
-      ),
-    )
-  if (answer.near.length > 0)
-    parts.push(
-      table(
-        ['ENTRY NOT MATCHED', 'MISSING'],
-        answer.near.map((near) => [near.spiffeId, near.missingSelectors.join(' ')]),
-      ),
-    )
-  if (answer.secrets.length > 0)
-    parts.push(
-      table(
-        ['STREAM', 'NAME', 'STATE', 'VERSION', 'EXPIRES', 'WHY'],
-        answer.secrets.map((held) => [
-          held.variant,
-          held.name,
-          stateOf(held),
-          held.version.slice(0, 12),
-          fromNow(held.expiresAt, now),
-          held.why,
-        ]),
-      ),
-    )
-  return parts.join('\n')
 }

@@ -4,15 +4,16 @@ import { makeProgram } from '../../os/scratch.ts'
 import { spindleCommand } from './scene/agent.ts'
 import type { Scene } from './scene/scene.ts'
 import { ROLES } from './scene/cast.ts'
+import { shellWord } from '../shell-word.ts'
 
 /** Writes a `spindle` that knows this demo's sockets. @returns its path */
 export function writeSpindle({ folder, agent }: Scene): string {
   const path = join(folder, 'spindle')
-  const quoted = spindleCommand().map(quote).join(' ')
+  const quoted = spindleCommand().map(shellWord).join(' ')
   makeProgram(
     path,
     `#!/bin/sh
-export SPINDLE_ADMIN_SOCKET=${quote(agent.adminSocket)} SPINDLE_SOCKET=${quote(agent.socket)}
+export SPINDLE_ADMIN_SOCKET=${shellWord(agent.adminSocket)} SPINDLE_SOCKET=${shellWord(agent.socket)}
 exec ${quoted} "$@"
 `,
   )
@@ -20,7 +21,7 @@ exec ${quoted} "$@"
 }
 
 export function tryNext({ agent, sidecars }: Scene, program: string): string {
-  const spindle = quote(program)
+  const spindle = shellWord(program)
   const { client, intruder, newcomer } = sidecars
   const call = (port: number): string => `curl -si http://127.0.0.1:${port}/`
   const lines: readonly (readonly [string, string])[] = [
@@ -38,13 +39,9 @@ export function tryNext({ agent, sidecars }: Scene, program: string): string {
       `curl -s ${sidecars[role].envoy.adminUrl}/certs`,
       `what the Envoy of ${role} holds`,
     ]),
-    [`\${EDITOR:-vi} ${quote(agent.entriesFile)}`, 'who may be what; takes effect when saved'],
+    [`\${EDITOR:-vi} ${shellWord(agent.entriesFile)}`, 'who may be what; takes effect when saved'],
   ]
   const width = Math.max(...lines.map(([command]) => command.length))
   const text = lines.map(([command, what]) => `  ${command.padEnd(width)}  # ${what}\n`).join('')
   return `\nEverything keeps running until Ctrl-C. To try next, in another terminal:\n\n${text}\n`
-}
-
-function quote(text: string): string {
-  return /^[\w./@:=-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }
