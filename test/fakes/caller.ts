@@ -47,7 +47,6 @@ export function createFakeCaller(peer: Partial<Peer> = {}): FakeCaller {
       this.onCheck()
       return this.sound
     },
-    decided: async () => state.current.undecided === undefined,
     matches(...entries) {
       state.set({
         attestation: ATTESTATION,

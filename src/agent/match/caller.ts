@@ -24,8 +24,6 @@ export interface Caller {
    * its state is undecided.
    */
   check(): boolean
-  /** Resolves once the state is decided, or to false after `deadlineMs` or when the connection closes. */
-  decided(deadlineMs: number): Promise<boolean>
 }
 
 export const NOTHING_MATCHED: Match = { entries: [], undecided: [], possible: [] }

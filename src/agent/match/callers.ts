@@ -3,7 +3,8 @@
  * when the process runs another program, on a period, when an entry asks for a kind of selector not looked up yet, and
  * before a new identity is first given. What an attestor cannot say is "not yet", never "no".
  */
-import type { Registry } from '../../registration/match.ts'
+import type { Entry } from '../../registration/entry.ts'
+import type { Match, Registry } from '../../registration/match.ts'
 import type { SelectorKind } from '../../registration/selector.ts'
 import { retryDelay } from '../../runtime/backoff.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
@@ -39,6 +40,8 @@ export interface Callers {
 
 const RETRY = { baseMs: 200, maxMs: 10_000 }
 const CALLERS_A_TURN = 200
+/** After this an attestation counts as failed for as long as it takes: an executable on a file system that hangs. */
+const PATIENCE_MS = 30_000
 
 export function createCallers(options: CallersOptions): Callers {
   const callers = new Set<AdmittedCaller>()
@@ -56,7 +59,7 @@ export function createCallers(options: CallersOptions): Callers {
         rematch.drop(caller)
         caller.close()
       })
-      void caller.attest()
+      caller.attest()
       return caller
     },
     close() {
@@ -75,7 +78,7 @@ class AdmittedCaller implements Caller {
   })
   readonly #options: CallersOptions
   #lookedUp: ReadonlySet<SelectorKind> = new Set()
-  #running: Promise<void> | undefined
+  #attesting = false
   #again = false
   #failures = 0
   #timer: Timer | undefined
@@ -98,50 +101,34 @@ class AdmittedCaller implements Caller {
       !this.#options.attestor.unchanged(this.connection, attestation)
     ) {
       this.#undecided('the process runs another program than the one attested')
-      void this.attest()
+      this.attest()
     }
     return !this.connection.closed
   }
 
-  decided(deadlineMs: number): Promise<boolean> {
-    if (this.#closed) return Promise.resolve(false)
-    if (this.state.current.undecided === undefined) return Promise.resolve(true)
-    return new Promise((resolve) => {
-      const finish = (result: boolean): void => {
-        unsubscribe()
-        timer.cancel()
-        resolve(result)
-      }
-      const unsubscribe = this.state.subscribe((state) => {
-        if (state.undecided === undefined) finish(true)
-        else if (this.#closed) finish(false)
-      })
-      const timer = this.#options.clock.after(deadlineMs, () => finish(false))
-    })
-  }
-
   /** One attestation at a time; asking during one makes another follow it. */
-  attest(): Promise<void> {
-    if (this.#running !== undefined) {
-      this.#again = true
-      return this.#running
-    }
-    this.#running = this.#attestUntilSettled().finally(() => {
-      this.#running = undefined
-    })
-    return this.#running
+  attest(): void {
+    if (this.#attesting) this.#again = true
+    else void this.#attestUntilSettled()
   }
 
+  /** What the entries take away is gone at once; what they give, and what they ask for anew, waits for an attestation. */
   registryChanged(): void {
     const registry = this.#options.registry.current
     const { attestation, match } = this.state.current
     if (registry === undefined || attestation === undefined) return
-    const next = registry.match(attestation)
+    const unknownKinds = new Set([...attestation.unknownKinds, ...this.#notLookedUp(registry)])
+    const next = registry.match({ selectors: attestation.selectors, unknownKinds })
     const had = new Set(match.entries.map((entry) => entry.id))
-    const gains = next.entries.some((entry) => !had.has(entry.id))
-    const asksMore = [...registry.kinds].some((kind) => !this.#lookedUp.has(kind))
-    if (gains || asksMore) void this.attest()
-    else this.#apply(attestation, registry)
+    const kept = next.entries.filter((entry) => had.has(entry.id))
+    if (kept.length === next.possible.length) return this.#set({ attestation, match: next })
+    const open = next.possible.filter((entry) => !kept.includes(entry))
+    this.#set({
+      attestation,
+      match: { entries: kept, undecided: open, possible: next.possible },
+      undecided: 'the entries have changed, and the caller is attested again',
+    })
+    this.attest()
   }
 
   close(): void {
@@ -152,26 +139,41 @@ class AdmittedCaller implements Caller {
   }
 
   async #attestUntilSettled(): Promise<void> {
+    this.#attesting = true
     do {
       this.#again = false
-      const registry = this.#options.registry.current
-      const wanted = registry?.kinds ?? new Set<SelectorKind>()
-      const start = this.#options.clock.monotonic()
-      let attestation: Attestation
-      try {
-        attestation = await this.#options.attestor.attest(this.connection, wanted)
-      } catch (thrown) {
-        this.#failed(thrown)
-        return
-      }
-      if (this.#closed) return
-      this.#lookedUp = wanted
-      this.#options.onAttested(this, this.#options.clock.monotonic() - start)
-      const latest = this.#options.registry.current
-      if (latest !== undefined && [...latest.kinds].some((kind) => !wanted.has(kind)))
-        this.#again = true
-      else this.#apply(attestation, latest)
+      await this.#attestOnce()
     } while (this.#again && !this.#closed)
+    this.#attesting = false
+  }
+
+  async #attestOnce(): Promise<void> {
+    const { attestor, registry, clock, onAttested } = this.#options
+    const wanted = registry.current?.kinds ?? new Set<SelectorKind>()
+    const start = clock.monotonic()
+    const overdue = clock.after(PATIENCE_MS, () => {
+      if (!this.#closed)
+        this.#undecided(`its attestation takes longer than ${PATIENCE_MS / 1000} s`)
+    })
+    let attestation: Attestation
+    try {
+      attestation = await attestor.attest(this.connection, wanted)
+    } catch (thrown) {
+      return this.#failed(thrown)
+    } finally {
+      overdue.cancel()
+    }
+    if (this.#closed) return
+    this.#lookedUp = wanted
+    onAttested(this, clock.monotonic() - start)
+    // Entries that came meanwhile may ask for more than was looked up.
+    if (registry.current !== undefined && this.#notLookedUp(registry.current).length > 0)
+      this.#again = true
+    else this.#apply(attestation, registry.current)
+  }
+
+  #notLookedUp(registry: Registry): readonly SelectorKind[] {
+    return [...registry.kinds].filter((kind) => !this.#lookedUp.has(kind))
   }
 
   #apply(attestation: Attestation, registry: Registry | undefined): void {
@@ -180,7 +182,7 @@ class AdmittedCaller implements Caller {
     this.#failures = waiting ? this.#failures + 1 : 0
     const delayMs = waiting ? this.#retryMs() : this.#periodMs()
     this.#schedule(delayMs)
-    this.state.set({
+    this.#set({
       attestation,
       match,
       undecided:
@@ -210,7 +212,13 @@ class AdmittedCaller implements Caller {
 
   #undecided(why: string, retry: Pick<CallerState, 'retryAt'> = {}): void {
     const nothing = { attestation: undefined, match: NOTHING_MATCHED }
-    this.state.set({ ...nothing, undecided: why, ...retry })
+    this.#set({ ...nothing, undecided: why, ...retry })
+  }
+
+  /** A match that says the same stays the same object, so that whoever follows sees that nothing changed for it. */
+  #set({ match, undecided, ...rest }: Omit<CallerState, 'undecided'> & Partial<CallerState>): void {
+    const before = this.state.current.match
+    this.state.set({ ...rest, match: isSame(before, match) ? before : match, undecided })
   }
 
   #retryMs(): number {
@@ -224,7 +232,12 @@ class AdmittedCaller implements Caller {
   #schedule(delayMs: number): void {
     this.#timer?.cancel()
     this.#timer = this.#options.clock.after(delayMs, () => {
-      if (this.check()) void this.attest()
+      if (this.check()) this.attest()
     })
   }
+}
+
+function isSame(one: Match, other: Match): boolean {
+  const ids = (entries: readonly Entry[]): string => entries.map((entry) => entry.id).join()
+  return ids(one.entries) === ids(other.entries) && ids(one.possible) === ids(other.possible)
 }

@@ -40,7 +40,10 @@ export class Sidecar {
   constructor(caller: Caller, parts: SidecarParts) {
     this.caller = caller
     this.#parts = parts
-    this.#unsubscribe = caller.state.subscribe(() => this.#callerChanged())
+    this.#unsubscribe = caller.state.subscribe((state, before) => {
+      if (state.match !== before.match || state.undecided !== before.undecided)
+        this.#callerChanged()
+    })
     this.#callerChanged()
   }
 

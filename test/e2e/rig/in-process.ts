@@ -58,7 +58,6 @@ export async function serveInProcess(
       connection,
       state: createFeed({ attestation: undefined, match, undecided: undefined }),
       check: () => true,
-      decided: async () => true,
     }),
     report: { opened: quiet, closed: quiet, refused: quiet, weaklyHeld: quiet },
   })

@@ -225,30 +225,107 @@ test('a caller that became another process or user while it was attested is disc
   }
 })
 
-test('decided() waits for the state, its deadline or the end of the connection', async (t) => {
+test('an answer that comes after the connection is closed gives nothing', async (t) => {
   const setting = setUp(t)
   setting.attestor.held = true
   const caller = setting.callers.admit(setting.connection)
-  const answers: boolean[] = []
-  void caller.decided(1_000).then((answer) => answers.push(answer))
-  await setting.clock.advance(999)
-  assert.deepEqual(answers, [])
-  await setting.clock.advance(1)
-  assert.deepEqual(answers, [false])
-  const decided = caller.decided(1_000)
-  setting.attestor.held = false
-  assert.equal(await decided, true)
-  assert.equal(await caller.decided(0), true)
-
-  setting.attestor.same = false
-  setting.attestor.held = true
-  caller.check()
-  const closing = caller.decided(1_000)
   setting.connection.destroy('over')
-  assert.equal(await closing, false)
-  assert.equal(await caller.decided(1_000), false)
   setting.attestor.held = false
   await settle()
-  assert.deepEqual(matched(caller), [], 'an answer that comes too late gives nothing')
+  assert.deepEqual(matched(caller), [])
+  assert.equal(setting.attested.length, 0)
   assert.equal(setting.clock.pending, 0)
+})
+
+test('what an entry gave is gone with it, also while what another gives is attested', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.attestor.held = true
+  setting.registry.set(registryOf(of('second', 'unix:uid:1001'), of('hashed', 'unix:sha256:aa')))
+  await settle()
+  assert.deepEqual(matched(caller), [])
+  assert.match(caller.state.current.undecided ?? '', /entries have changed/)
+  const { possible } = caller.state.current.match
+  assert.deepEqual(
+    possible.map(({ id }) => id),
+    ['second', 'hashed'],
+    'either may be the default',
+  )
+  setting.attestor.held = false
+  await settle()
+  assert.deepEqual(matched(caller), ['second'])
+  assert.equal(caller.state.current.undecided, undefined)
+})
+
+test('entries that change all the time do not put off the period', async (t) => {
+  const setting = setUp(t)
+  setting.callers.admit(setting.connection)
+  await settle()
+  for (let change = 0; change < 4; change++) {
+    setting.registry.set(registryOf(WEB, of(`others-${change}`, 'unix:uid:4')))
+    await setting.clock.advance(PERIOD_MS / 4)
+  }
+  assert.equal(attestations(setting), 2)
+})
+
+test('a change that does not concern a caller leaves it the match it had', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  const { match } = caller.state.current
+  setting.registry.set(registryOf(of('web', 'unix:uid:1001'), of('others', 'unix:uid:4')))
+  await setting.clock.advance(PERIOD_MS)
+  assert.equal(caller.state.current.match, match)
+})
+
+test('an attestation that hangs is "not yet" after a while, and counts when it comes', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.attestor.held = true
+  await setting.clock.advance(PERIOD_MS)
+  assert.deepEqual(matched(caller), ['web'])
+  await setting.clock.advance(30_000)
+  assert.deepEqual(matched(caller), [])
+  assert.match(caller.state.current.undecided ?? '', /longer than 30 s/)
+  setting.attestor.held = false
+  await settle()
+  assert.deepEqual(matched(caller), ['web'])
+  assert.equal(attestations(setting), 2, 'no second one was begun beside it')
+})
+
+test('a look at the very moment an attestation ends is not lost', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  let looked = false
+  caller.state.subscribe(({ undecided }) => {
+    if (undecided !== undefined || looked) return
+    looked = true
+    void Promise.resolve().then(() => {
+      setting.attestor.same = false
+      caller.check()
+      setting.attestor.same = true
+    })
+  })
+  await settle()
+  assert.equal(looked, true)
+  assert.equal(attestations(setting), 2)
+  assert.deepEqual(matched(caller), ['web'])
+})
+
+test('entries that change while an attestation fails are attested for at once', async (t) => {
+  const setting = setUp(t)
+  const caller = setting.callers.admit(setting.connection)
+  await settle()
+  setting.attestor.held = true
+  await setting.clock.advance(PERIOD_MS)
+  setting.registry.set(registryOf(WEB, of('second', 'unix:uid:1001')))
+  await settle()
+  setting.attestor.failure = new Error('/proc is not there')
+  caller.state.subscribe(() => (setting.attestor.failure = undefined))
+  setting.attestor.held = false
+  await settle()
+  assert.deepEqual(matched(caller), ['web', 'second'])
+  assert.deepEqual(setting.refusals, ['internal'])
 })
