@@ -52,13 +52,15 @@ export function openSource<T>(options: SourceOptions<T>): Source<T> {
   }
 
   function reload(reading: FileReading): void {
+    let parsed: T
     try {
-      const parsed = options.parse(textOf(reading, file))
-      state = { name, file, loadedAt: clock.now(), fault: undefined }
-      content.set(parsed)
+      parsed = options.parse(textOf(reading, file))
     } catch (thrown) {
       state = { ...state, fault: messageOf(thrown) }
+      return options.onReload(state)
     }
+    state = { name, file, loadedAt: clock.now(), fault: undefined }
+    content.set(parsed)
     options.onReload(state)
   }
 

@@ -101,3 +101,14 @@ test('a source looks at its file when told to, and closes its watch', () => {
   source.close()
   assert.deepEqual(setting.calls, ['check', 'close'])
 })
+
+test('what goes wrong behind a good reading is not called a fault of the file', () => {
+  const setting = setUp({ text: '1' })
+  const source = setting.open()
+  source.content.subscribe(() => {
+    throw new TypeError('a fault in Spindle')
+  })
+  assert.throws(() => setting.read({ text: '2' }), TypeError)
+  assert.equal(source.content.current, 2)
+  assert.equal(source.state.fault, undefined)
+})
