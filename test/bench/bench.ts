@@ -1,0 +1,114 @@
+/**
+ * `npm run bench [-- --rows a,b --runs 5 --json]`: DESIGN's figures on this machine, beside a bare grpc-go server in the
+ * same run. Medians; nothing here is asserted.
+ */
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg, release } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { table } from '../../src/cli/output.ts'
+import { makeScratch, readText, removeScratch } from '../../src/os/scratch.ts'
+import { buildProgram } from './program.ts'
+import type { Bench, Figure, Row } from './rows.ts'
+import { ROWS } from './rows.ts'
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '' },
+    runs: { type: 'string', default: '5' },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+interface Result {
+  readonly row: Row
+  readonly spindle: number
+  readonly reference: number | undefined
+  readonly all: readonly Figure[]
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+
+async function measure(bench: Bench, row: Row, runs: number): Promise<Result> {
+  const all: Figure[] = []
+  for (let run = 0; run < Math.min(runs, row.runs ?? runs); run++) all.push(await row.run(bench))
+  const references = all.flatMap(({ reference }) => reference ?? [])
+  return {
+    row,
+    all,
+    spindle: median(all.map(({ spindle }) => spindle)),
+    reference: references.length === 0 ? undefined : median(references),
+  }
+}
+
+function shown(value: number | undefined, unit: string): string {
+  if (value === undefined) return ''
+  const digits = value !== 0 && Math.abs(value) < 10 && unit !== '' ? 1 : 0
+  return `${value.toFixed(digits)}${unit === '' || unit === '/s' ? unit : ` ${unit}`}`
+}
+
+function met({ row, spindle }: Result): boolean {
+  return 'most' in row.goal ? spindle <= row.goal.most : spindle >= row.goal.least
+}
+
+function report(results: readonly Result[]): string {
+  return table(
+    ['WHAT', 'SPINDLE', 'REFERENCE', 'RATIO', 'GOAL', 'MET'],
+    results.map((result) => {
+      const { row, spindle, reference } = result
+      const goal = 'most' in row.goal ? `≤ ${row.goal.most}` : `≥ ${row.goal.least}`
+      return [
+        row.what,
+        shown(spindle, row.unit),
+        shown(reference, row.unit),
+        reference === undefined ? '' : (spindle / reference).toFixed(2),
+        goal,
+        met(result) ? 'yes' : 'no',
+      ]
+    }),
+  )
+}
+
+const envoy =
+  process.env['ENVOY_BIN'] || readText(join(import.meta.dirname, '../../.cache/envoy')) || ''
+const folder = makeScratch('spindle-bench-')
+try {
+  const binary = buildProgram(folder)
+  if (binary === undefined) {
+    process.stderr.write('bench: its client is written in Go: install Go (Debian: golang-go)\n')
+    process.exitCode = 3
+  } else {
+    let count = 0
+    const bench: Bench = { folder, binary, envoy, next: () => `n${++count}` }
+    const wanted =
+      values.rows === '' ? ROWS : ROWS.filter(({ name }) => values.rows.split(',').includes(name))
+    const results: Result[] = []
+    for (const row of wanted) {
+      process.stderr.write(`${row.name} … `)
+      const result = await measure(bench, row, Number(values.runs))
+      process.stderr.write(
+        `${shown(result.spindle, row.unit)} (load ${loadavg()[0]?.toFixed(1)})\n`,
+      )
+      results.push(result)
+    }
+    if (values.json) {
+      const rows = results.map(({ row, ...rest }) => ({
+        name: row.name,
+        unit: row.unit,
+        goal: row.goal,
+        ...rest,
+      }))
+      process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
+    } else {
+      const model =
+        /^model name\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ??
+        cpus()[0]?.model
+      process.stdout.write(
+        `\n${availableParallelism()} cores (${model}), Linux ${release()}, Node ${process.version}, medians of ${values.runs}\n\n${report(results)}`,
+      )
+    }
+  }
+} finally {
+  removeScratch(folder)
+}

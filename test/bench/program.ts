@@ -1,0 +1,130 @@
+/** The Go program of test/bench/go: a client that costs little, and a bare server to measure against. */
+import { spawn, spawnSync } from 'node:child_process'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+export interface Report {
+  /** With at least one message since the mark. */
+  readonly streams: number
+  readonly messages: number
+  readonly mostOfOne: number
+  /** Since the mark, or since the start. */
+  readonly firstMs: number
+  readonly lastMs: number
+  readonly spreadMs: number
+  readonly medianMs: number
+  readonly failed: number
+}
+
+export interface Load {
+  mark(): Promise<void>
+  /** Until `count` streams have had a message since the mark. */
+  wait(count: number): Promise<Report>
+  report(): Promise<Report>
+  close(): void
+}
+
+export interface Streams {
+  readonly variant: 'sotw' | 'delta'
+  readonly connections: number
+  readonly streams: number
+  readonly names: readonly string[]
+}
+
+const WAIT_S = 60
+
+/** @returns undefined where there is no Go */
+export function buildProgram(folder: string): string | undefined {
+  if (spawnSync('go', ['version']).status !== 0) return undefined
+  const binary = join(folder, 'bench')
+  const built = spawnSync('go', ['build', '-o', binary, '.'], {
+    cwd: join(import.meta.dirname, 'go'),
+    encoding: 'utf8',
+  })
+  if (built.status !== 0) throw new Error(`go build: ${built.stderr}`)
+  return binary
+}
+
+/** Lines in, JSON lines out, in turn. */
+class Conversation {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #waiting: ((line: string) => void)[] = []
+  readonly #early: string[] = []
+  #failed: Error | undefined
+
+  constructor(binary: string, args: readonly string[]) {
+    this.#child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    let complaint = ''
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
+    this.#child.on('close', (code) => {
+      this.#failed = new Error(`bench ${args[0]} ended (${code}): ${complaint}`)
+      for (const go of this.#waiting.splice(0)) go('')
+    })
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      const go = this.#waiting.shift()
+      if (go === undefined) this.#early.push(line)
+      else go(line)
+    })
+  }
+
+  async answer<T>(): Promise<T> {
+    const line = this.#early.shift() ?? (await new Promise<string>((go) => this.#waiting.push(go)))
+    if (line === '') throw this.#failed ?? new Error('no answer')
+    return JSON.parse(line) as T
+  }
+
+  ask<T>(command: string): Promise<T> {
+    this.#child.stdin.write(`${command}\n`)
+    return this.answer<T>()
+  }
+
+  close(): void {
+    this.#child.stdin.end()
+    this.#child.kill('SIGKILL')
+  }
+}
+
+export function startLoad(binary: string, socket: string, streams: Streams): Load {
+  const talk = new Conversation(binary, [
+    'load',
+    `-socket=${socket}`,
+    `-variant=${streams.variant}`,
+    `-connections=${streams.connections}`,
+    `-streams=${streams.streams}`,
+    `-names=${streams.names.join(',')}`,
+  ])
+  return {
+    mark: async () => void (await talk.ask('mark')),
+    wait: (count) => talk.ask<Report>(`wait ${count} ${WAIT_S}`),
+    report: () => talk.ask<Report>('report'),
+    close: () => talk.close(),
+  }
+}
+
+/** FetchSecrets by `callers` at once: answers a second. */
+export async function fetchRate(binary: string, socket: string, callers: number): Promise<number> {
+  const talk = new Conversation(binary, ['fetch', `-socket=${socket}`, `-connections=${callers}`])
+  const { perSecond, failed } = await talk.answer<{ perSecond: number; failed: number }>()
+  talk.close()
+  if (failed > 0) throw new Error(`${failed} calls of FetchSecrets failed`)
+  return perSecond
+}
+
+export interface Reference {
+  readonly socket: string
+  renew(): Promise<void>
+  close(): void
+}
+
+/** A bare grpc-go SDS server without attestation: what this machine allows at most. */
+export async function startReference(binary: string, folder: string): Promise<Reference> {
+  const socket = join(folder, `reference-${process.hrtime.bigint()}.sock`)
+  const talk = new Conversation(binary, ['reference', `-socket=${socket}`])
+  await talk.answer()
+  return {
+    socket,
+    renew: async () => void (await talk.ask('renew')),
+    close: () => talk.close(),
+  }
+}
