@@ -1,0 +1,96 @@
+/** CA slots, bundles, files, and rejections by class. */
+import type { PageBundle, PageSlot, PageSource, PageState } from '../http/page-state.ts'
+import { badge, byId, countdown, el, noRow } from './dom.ts'
+import { lookOfState } from './text.ts'
+
+export function createTrust(): (state: PageState) => void {
+  let shown = ''
+  return (state) => {
+    const { authority, bundles, sources } = state
+    const nacks = nackRows(state)
+    const key = JSON.stringify([authority, bundles, sources, nacks])
+    if (key === shown) return
+    shown = key
+    byId('authority-kind').textContent = `· ${authority.kind}`
+    fill('slots', 4, authority.slots.map(slotRow), 'There is none yet.')
+    fill('bundles', 3, bundles.flatMap(bundleRows), 'There is none yet.')
+    fill('sources', 4, sources.map(sourceRow), 'None is configured.')
+    const rows = nacks.map(([name, count, now]) =>
+      el(
+        'tr',
+        {},
+        el('th', { scope: 'row', class: 'code' }, name),
+        el('td', { class: 'count' }, String(count)),
+        el('td', { class: 'count' }, now > 0 ? badge('bad', '✕', String(now)) : '–'),
+      ),
+    )
+    fill('nacks', 3, rows, 'No secret was rejected.')
+  }
+}
+
+function fill(
+  id: string,
+  columns: number,
+  rows: readonly HTMLTableRowElement[],
+  none: string,
+): void {
+  byId(id).replaceChildren(...(rows.length > 0 ? rows : [noRow(columns, none)]))
+}
+
+function slotRow({ authorityId, status, notAfter, activatesAt }: PageSlot) {
+  const look = lookOfState(status)
+  const signs = status === 'active' ? 'now' : status === 'old' ? 'no more' : 'when asked'
+  return el(
+    'tr',
+    {},
+    el('th', { scope: 'row', class: 'code' }, authorityId),
+    el('td', {}, badge(look.tone, look.sign, look.word)),
+    el('td', {}, activatesAt === undefined ? signs : countdown(activatesAt)),
+    el('td', {}, countdown(notAfter)),
+  )
+}
+
+function bundleRows({ trustDomain, own, certificates, fault }: PageBundle): HTMLTableRowElement[] {
+  const name = el(
+    'th',
+    { scope: 'rowgroup', rowspan: String(Math.max(1, certificates.length)) },
+    trustDomain,
+    el('small', {}, own ? 'own' : 'federated'),
+    fault !== undefined && el('small', { class: 'late' }, `✕ ${fault}`),
+  )
+  if (certificates.length === 0)
+    return [el('tr', {}, name, el('td', { colspan: '2' }, 'no authority: it is left out'))]
+  return certificates.map(({ subject, subjectKeyId, notAfter }, index) =>
+    el(
+      'tr',
+      {},
+      index === 0 && name,
+      el('td', { class: 'code', title: subject }, subjectKeyId === '' ? subject : subjectKeyId),
+      el('td', {}, countdown(notAfter)),
+    ),
+  )
+}
+
+function sourceRow({ name, file, loadedAt, fault }: PageSource): HTMLTableRowElement {
+  return el(
+    'tr',
+    {},
+    el('th', { scope: 'row' }, name),
+    el('td', { class: 'code' }, file),
+    el('td', {}, countdown(loadedAt)),
+    el(
+      'td',
+      {},
+      fault === undefined ? badge('good', '✓', 'in use') : badge('bad', '✕', 'not used'),
+      fault !== undefined && el('small', {}, fault),
+    ),
+  )
+}
+
+function nackRows({ nacks, sidecars }: PageState): readonly (readonly [string, number, number])[] {
+  const now = Map.groupBy(
+    sidecars.flatMap(({ secrets }) => secrets.flatMap(({ rejection }) => rejection ?? [])),
+    (rejection) => rejection,
+  )
+  return Object.entries(nacks).map(([name, count]) => [name, count, now.get(name)?.length ?? 0])
+}
