@@ -4,7 +4,18 @@ import { create } from '@bufbuild/protobuf'
 import { explanation } from '../../../../../src/cli/sds/explain/explanation.ts'
 import { ExplainResponseSchema } from '../../../../../src/gen/spindle/admin/v1/admin_pb.js'
 import type { Answer } from './setting.ts'
-import { at, CONNECTED, HAS_WEB, HELD, NOW, SECOND, told, WEB } from './setting.ts'
+import {
+  at,
+  CONNECTED,
+  HAS_WEB,
+  HELD,
+  NOW,
+  SECOND,
+  told,
+  UNISSUED_WEB,
+  UNSENT,
+  WEB,
+} from './setting.ts'
 
 test('explanation() of a secret that is there says so, when it was taken and when it is renewed', () => {
   assert.deepEqual(told({ ...HAS_WEB, secrets: [HELD] }, 'default'), [
@@ -123,7 +134,7 @@ test('explanation() of a process that never connected says what it would get', (
     {
       ...HAS_WEB,
       connections: [],
-      entries: [{ ...WEB, expiresAt: undefined, renewAt: undefined }],
+      entries: [UNISSUED_WEB],
     },
     'default',
   )
@@ -158,7 +169,7 @@ test('explanation() of what is undecided lacks nothing and says when it is looke
         missing: [{ selector: 'unix:path:/usr/bin/envoy', unknown: true }],
       },
     ],
-    secrets: [{ ...HELD, name: 'env', state: 'pending', why: 'not known yet', sentAt: undefined }],
+    secrets: [{ ...UNSENT, name: 'env', why: 'not known yet' }],
   }
   const texts = told(answer, 'env')
   assert.equal(
@@ -173,19 +184,21 @@ test('explanation() of what is undecided lacks nothing and says when it is looke
   assert.match(granted[0] ?? '', /^Process 58 has default/)
   const unnamed = told({ ...answer, entries: [], nameState: '' })
   assert.match(unnamed[0] ?? '', /^It cannot be said yet what process 58 is: /)
-  const quiet = told({ ...answer, connections: [], attestedAgainAt: undefined }, 'env')
+  const { attestedAgainAt: _, ...unscheduled } = answer
+  const quiet = told({ ...unscheduled, connections: [] }, 'env')
   assert(quiet.includes('Next: It is looked up anew when the process connects.'))
 })
 
 test('explanation() of an identity that cannot be issued tells why and when it is tried again', () => {
-  const failing = { ...WEB, fault: 'no CA certificate is active', retryAt: at(4 * SECOND) }
+  const failure = { fault: 'no CA certificate is active', retryAt: at(4 * SECOND) }
+  const failing = { ...WEB, ...failure }
   const none = told(
     {
       ...HAS_WEB,
-      entries: [{ ...failing, expiresAt: undefined, renewAt: undefined }],
+      entries: [{ ...UNISSUED_WEB, ...failure }],
       nameState: 'pending',
-      nameWhy: failing.fault,
-      secrets: [{ ...HELD, state: 'pending', why: failing.fault, sentAt: undefined }],
+      nameWhy: failure.fault,
+      secrets: [{ ...UNSENT, why: failure.fault }],
     },
     'default',
   )
@@ -203,7 +216,8 @@ test('explanation() of an identity that cannot be issued tells why and when it i
 })
 
 test('explanation() of a bundle says what makes the next one come', () => {
-  const held = { ...HELD, name: 'ROOTCA', kind: 'bundle', expiresAt: undefined }
+  const { expiresAt: _, ...unending } = HELD
+  const held = { ...unending, name: 'ROOTCA', kind: 'bundle' }
   const nameWhy = 'the bundle of example.org'
   const texts = told({ ...HAS_WEB, nameWhy, secrets: [held] }, 'ROOTCA')
   assert.equal(texts[0], 'Process 58 has ROOTCA, the bundle of example.org.')

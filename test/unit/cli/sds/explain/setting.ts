@@ -3,6 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import { create } from '@bufbuild/protobuf'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import { explanation } from '../../../../../src/cli/sds/explain/explanation.ts'
+import type { ExplainResponse } from '../../../../../src/gen/spindle/admin/v1/admin_pb.js'
 import { ExplainResponseSchema } from '../../../../../src/gen/spindle/admin/v1/admin_pb.js'
 
 export const NOW = Date.UTC(2030, 0, 1, 12)
@@ -10,7 +11,7 @@ export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
 export const at = (ms: number) => timestampFromMs(NOW + ms)
 
-export type Answer = MessageInitShape<typeof ExplainResponseSchema>
+export type Answer = Exclude<MessageInitShape<typeof ExplainResponseSchema>, ExplainResponse>
 
 /** What is said before the facts, in paragraphs. */
 export function told(answer: Answer, name = ''): readonly string[] {
@@ -53,3 +54,8 @@ export const HAS_WEB: Answer = {
   nameState: 'present',
   nameWhy: 'the X.509-SVID of spiffe://example.org/web',
 }
+
+/** Granted, and not issued yet. */
+export const UNISSUED_WEB = { spiffeId: WEB.spiffeId, default: true, names: WEB.names }
+/** Asked for, and nothing sent yet. */
+export const UNSENT = { name: 'default', state: 'pending', variant: 'delta' }
