@@ -63,6 +63,14 @@ export async function openSocket<P extends object>(
     maxReceiveBytes: MOST_MESSAGE_BYTES,
     keepaliveMs: KEEPALIVE_MS,
     keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
+    clock,
+    excessive(id, why) {
+      const connection = acceptor?.connections.get(id)
+      if (connection === undefined) return
+      const { pid, uid } = connection.peer
+      report.refused({ reason: 'excess', detail: `pid ${pid} of uid ${uid} ${why}` })
+      connection.destroy(why)
+    },
   })
   let acceptor: ReturnType<typeof createAcceptor> | undefined
   const none: ReadonlyMap<string, Connection> = new Map()

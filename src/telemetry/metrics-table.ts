@@ -52,6 +52,7 @@ const CONNECTION_REFUSALS = [
   'uid_limit',
   'connection_limit',
   'not_allowed',
+  'excess',
   'closing',
 ] as const
 
@@ -184,7 +185,7 @@ export const METRICS = {
   connectionsRefused: {
     type: 'counter',
     name: 'connections_refused_total',
-    help: 'Connections that were closed before they were served.',
+    help: 'Connections that were closed before they were served, or (`excess`) for what they sent.',
     labels: { reason: CONNECTION_REFUSALS },
   },
   authoritySlots: {

@@ -5,7 +5,9 @@
  */
 import type { Socket } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
+import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
+import { createInbound } from './inbound.ts'
 import { statusOf } from './status.ts'
 
 export interface PeerServer<P> {
@@ -27,7 +29,15 @@ export interface PeerServerOptions {
   readonly maxReceiveBytes: number
   readonly keepaliveMs: number
   readonly keepaliveTimeoutMs: number
+  readonly clock: Clock
+  /** A connection has sent what no client has reason to send: it is to be closed. */
+  readonly excessive: (id: string, why: string) => void
 }
+
+/** Of all connections together: 1,000 Envoys that say their first 61 KB in one moment stay below it. */
+const MOST_UNFINISHED_BYTES = 64 * 2 ** 20
+/** Ten thousand calls a second, with their windows, are 2 MiB of such frames. */
+const MOST_CONTROL_BYTES_PER_SECOND = 8 * 2 ** 20
 
 interface PeerContext<P> extends ReturnType<
   grpc.ServerInterceptingCallInterface['getAuthContext']
@@ -78,9 +88,16 @@ export function createPeerServer<P extends object>(options: PeerServerOptions): 
       },
     ],
   })
+  const inbound = createInbound({
+    clock: options.clock,
+    mostUnfinishedBytes: MOST_UNFINISHED_BYTES,
+    mostControlBytesPerSecond: MOST_CONTROL_BYTES_PER_SECOND,
+    excessive: options.excessive,
+  })
   const take = (socket: Socket, id: string, peer: P | SpindleError): void => {
     connections.set(id, { peer, spoke: false })
     socket.once('close', () => connections.delete(id))
+    inbound.watch(socket, id)
     injector.injectConnection(socket)
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
@@ -91,6 +108,7 @@ export function createPeerServer<P extends object>(options: PeerServerOptions): 
     spoke: (id) => connections.get(id)?.spoke ?? false,
     peerOf: (call) => (call.getAuthContext() as PeerContext<P>).peer,
     close() {
+      inbound.close()
       injector.destroy()
       server.forceShutdown()
     },

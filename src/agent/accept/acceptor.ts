@@ -8,8 +8,14 @@ import type { PeerFault, PeerHandle, PeerReader } from '../../os/peer-credential
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import type { Connection, Peer } from './connection.ts'
 
-/** Why a connection was refused. A closed set: it labels a metric. */
-export type RefusalReason = PeerFault | 'uid_limit' | 'connection_limit' | 'not_allowed' | 'closing'
+/** Why a connection was refused, or, for `excess`, ended for what it sent. A closed set: it labels a metric. */
+export type RefusalReason =
+  | PeerFault
+  | 'uid_limit'
+  | 'connection_limit'
+  | 'not_allowed'
+  | 'excess'
+  | 'closing'
 
 export interface Refusal {
   readonly reason: RefusalReason

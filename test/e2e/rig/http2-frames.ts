@@ -66,7 +66,11 @@ export function reset(stream: number): Buffer {
 export function grpcMessage(stream: number, message: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(5)
   head.writeUInt32BE(message.length, 1)
-  return frame(FRAME.data, stream, Buffer.concat([head, message]))
+  return dataFrame(stream, Buffer.concat([head, message]))
+}
+
+export function dataFrame(stream: number, bytes: Buffer): Buffer {
+  return frame(FRAME.data, stream, bytes)
 }
 
 export interface RawHttp2 {

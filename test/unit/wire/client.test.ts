@@ -11,6 +11,7 @@ import {
   AdminService,
   WatchSidecarsResponseSchema,
 } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import { systemClock } from '../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
 import { createPeerServer } from '../../../src/wire/peer-server.ts'
@@ -30,6 +31,8 @@ async function setUp(t: TestContext, answer: (call: Call) => void) {
     maxReceiveBytes: 1024,
     keepaliveMs: 60_000,
     keepaliveTimeoutMs: 30_000,
+    clock: systemClock,
+    excessive: () => undefined,
   })
   const definition = serviceDefinition(AdminService)
   transport.server.addService(

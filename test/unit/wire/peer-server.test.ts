@@ -12,6 +12,7 @@ import {
   AdminService,
   GetStatusResponseSchema,
 } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import { systemClock } from '../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import type { UnixClient } from '../../../src/wire/client.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
@@ -57,6 +58,8 @@ async function setUp(
     maxReceiveBytes: 1024,
     keepaliveMs,
     keepaliveTimeoutMs: keepaliveMs / 2,
+    clock: systemClock,
+    excessive: () => undefined,
   })
   let calls = 0
   const definition = serviceDefinition(AdminService)
