@@ -7,6 +7,7 @@ import type {
 } from '@bufbuild/protobuf'
 import { systemClock } from '../runtime/clock.ts'
 import type { Format, Io } from './io.ts'
+import { CommandFailed } from './io.ts'
 import { CALL_DEADLINE_MS } from './options.ts'
 import { render } from './output.ts'
 
@@ -23,6 +24,8 @@ export async function ask<I extends DescMessage, O extends DescMessage>(
     readonly request: MessageInitShape<I>
     readonly table: (answer: MessageShape<O>, now: number) => string
     readonly deadlineMs?: number
+    /** Whether the answer, which is printed all the same, is one of an agent that is not ready. */
+    readonly isNotReady?: (answer: MessageShape<O>) => boolean
   },
 ): Promise<void> {
   const { createUnixClient } = await import('../wire/client.ts')
@@ -33,6 +36,7 @@ export async function ask<I extends DescMessage, O extends DescMessage>(
     })
     const message = { schema: question.method.output, value }
     io.out(render(options.output, message, () => question.table(value, systemClock.now())))
+    if (question.isNotReady?.(value) === true) throw new CommandFailed(3)
   } finally {
     client.close()
   }

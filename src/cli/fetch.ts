@@ -10,9 +10,12 @@ import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
 import { parseCertificate, readCertificatesPem } from '../certs/parse.ts'
 import { atomicWrite } from '../os/files.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
+import { shownText } from '../runtime/shown-text.ts'
 import { createUnixClient } from '../wire/client.ts'
 import { SECRET_TYPE_URL } from '../xds/resource.ts'
+import { isWildcard } from '../xds/subscription.ts'
 import type { Format, Io } from './io.ts'
+import { CommandFailed } from './io.ts'
 import { CALL_DEADLINE_MS } from './options.ts'
 import { renderPlain, table } from './output.ts'
 
@@ -68,7 +71,12 @@ export async function fetchSecrets(
         ),
       ),
     )
+  const missing = names.filter((name) => !secrets.some((secret) => secret.name === name))
+  if (missing.length > 0 && !names.some(isWildcard))
+    throw new CommandFailed(1, `spindle: not given: ${missing.map(shownName).join(', ')}`)
 }
+
+const shownName = (name: string): string => shownText(name, 256)
 
 /** @throws SpindleError `usage` where the folder cannot be written to */
 async function writeFiles(folder: string, secrets: readonly Fetched[]): Promise<void> {

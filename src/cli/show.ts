@@ -25,6 +25,7 @@ export function addShowCommands(program: Command, io: Io): void {
         method: AdminService.method.getStatus,
         request: {},
         table: statusTable,
+        isNotReady: ({ ready }) => !ready,
       }),
   )
   command(program, 'reload', 'make the agent read its files again, as SIGHUP does').action(

@@ -2,6 +2,7 @@
 import type { ServiceError, StatusObject } from '@grpc/grpc-js'
 import { Metadata } from '@grpc/grpc-js'
 import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
+import { status } from '../runtime/grpc-status.ts'
 
 /** Details are plain ASCII without control characters: Envoy logs them percent-encoded. */
 function plain(text: string): string {
@@ -31,7 +32,7 @@ export function errorOfStatus(failure: ServiceError, target: string): SpindleErr
   const coded = CODED.exec(failure.details)
   if (coded?.[1] !== undefined && Object.hasOwn(ERRORS, coded[1]))
     return new SpindleError(coded[1] as keyof typeof ERRORS, coded[2] ?? '')
-  if (failure.code === 14 || failure.code === 4) {
+  if (failure.code === status.UNAVAILABLE || failure.code === status.DEADLINE_EXCEEDED) {
     // grpc-js tells the errno of connect(2) in the middle of a text that says it twice.
     const errno = /\bconnect (E[A-Z]+)\b/.exec(failure.details)?.[1]
     if (errno === 'EACCES' || errno === 'EPERM')
@@ -39,6 +40,8 @@ export function errorOfStatus(failure: ServiceError, target: string): SpindleErr
     const why = errno === undefined ? plain(failure.details) : CONNECT[errno]
     return new SpindleError('unreachable', `${target} does not answer: ${why ?? errno}`)
   }
+  if (failure.code === status.UNIMPLEMENTED)
+    return new SpindleError('unreachable', `${target} is the socket of another service`)
   return new SpindleError(
     'internal',
     `${target} answered status ${failure.code}: ${failure.details}`,

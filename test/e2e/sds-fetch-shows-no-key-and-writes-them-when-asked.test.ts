@@ -27,6 +27,11 @@ test('sds fetch shows certificates and no key; --write gives files, the keys for
   const leaf = new X509Certificate(readFileSync(join(folder, 'default.pem')))
   assert(leaf.checkPrivateKey(createPrivateKey(readFileSync(join(folder, 'default.key')))))
 
+  const part = await fetch('default', 'nothing', 'neither')
+  assert.equal(part.code, 1, 'a script must not go on with a part of what it asked for')
+  assert.match(part.out, /^default +svid/m)
+  assert.equal(part.err, 'spindle: not given: nothing, neither\n')
+
   const missing = await fetch('--write', join(folder, 'missing'))
   assert.equal(missing.code, 2)
   assert.match(missing.err, /--write .*missing: cannot be written to \(ENOENT\)/)

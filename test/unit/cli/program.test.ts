@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { create } from '@bufbuild/protobuf'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import {
+  AdminService,
+  GetStatusResponseSchema,
+} from '../../../src/gen/spindle/admin/v1/admin_pb.js'
 import { run } from '../../../src/cli/program.ts'
+import { serviceDefinition } from '../../../src/wire/service.ts'
 import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
 
 /** Runs a command line and takes what it prints. */
@@ -68,4 +76,27 @@ test('run() ends with 2 where a file is at fault, with every fault of it', async
     for (const path of ['trustDomain', 'socket', 'entries']) assert.match(err, new RegExp(path))
     assert.match(err, /\(config_invalid\)\n$/)
   }
+})
+
+test('status prints what it is told and ends with 3 where the agent is not ready, with 0 where it is', async (t) => {
+  const socket = join(temporaryFolder(t), 'admin.sock')
+  const server = new Server()
+  let ready = false
+  const problems = ['authority: no CA certificate is active']
+  type Done = (error: null, answer: object) => void
+  server.addService(serviceDefinition(AdminService), {
+    GetStatus: (_: unknown, done: Done) =>
+      done(null, create(GetStatusResponseSchema, { ready, problems })),
+  })
+  await promisify(server.bindAsync.bind(server))(
+    `unix:${socket}`,
+    ServerCredentials.createInsecure(),
+  )
+  t.after(() => server.forceShutdown())
+  const notReady = await spindle(['status', '--admin-socket', socket])
+  assert.deepEqual([notReady.code, notReady.err], [3, ''])
+  assert.match(notReady.out, /^ready +no\n/)
+  assert.match(notReady.out, /^problem: authority: no CA/m)
+  ready = true
+  assert.equal((await spindle(['status', '--admin-socket', socket, '-o', 'json'])).code, 0)
 })

@@ -62,3 +62,11 @@ test('createUnixClient() says in one phrase that there is no socket, or nobody b
     )
   }
 })
+
+test('errorOfStatus() of a method that is not there says that it is another socket, not that Spindle is at fault', () => {
+  const details =
+    'The server does not implement the method /spindle.admin.v1.AdminService/GetStatus'
+  const error = errorOfStatus(failure(status.UNIMPLEMENTED, details), '/run/a.sock')
+  assert.equal(error.code, 'unreachable')
+  assert.equal(error.message, '/run/a.sock is the socket of another service')
+})
