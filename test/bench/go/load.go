@@ -248,7 +248,9 @@ func fetch(arguments []string) error {
 		all.Go(func() {
 			for time.Now().Before(end) {
 				if _, err := client.FetchSecrets(context.Background(), request); err != nil {
-					failed.Add(1)
+					if failed.Add(1) == 1 {
+						fmt.Fprintln(os.Stderr, "bench:", err)
+					}
 					return
 				}
 				calls.Add(1)
