@@ -9,6 +9,7 @@ import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import { createHealth } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics, nacksByClass } from '../telemetry/metrics.ts'
+import { createSeldom } from '../telemetry/seldom.ts'
 import { createTimeline } from '../telemetry/timeline.ts'
 import { defaultConnectionsPerUid, mostConnections } from './accept/acceptor.ts'
 import { createUnixAttestor } from './attest/unix.ts'
@@ -63,8 +64,9 @@ export async function startAgent(
   const startedAt = clock.now()
   const metricRegistry = new MetricRegistry()
   const metrics = createMetrics({ registry: metricRegistry, clock, version })
+  const seldom = createSeldom(log, clock)
   const timeline = config.http?.page === true ? createTimeline(clock) : undefined
-  const plainly = createReporter(metrics, log, config.trustDomain)
+  const plainly = createReporter({ metrics, log, seldom, own: config.trustDomain })
   const report = timeline === undefined ? plainly : recordReports(plainly, timeline)
 
   const kernel = await openKernel(config.attestation.pidfd)
@@ -132,7 +134,7 @@ export async function startAgent(
     trustDomain: config.trustDomain,
   }
   const secrets = createSecrets()
-  const observer = createStreamObserver(metrics, log, { ownPid: process.pid })
+  const observer = createStreamObserver(metrics, log, { ownPid: process.pid, seldom })
   const sds = createSds({
     ...config.sds,
     callerOf: socket.peerOf,

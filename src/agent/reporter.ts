@@ -10,6 +10,7 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { Seldom } from '../telemetry/seldom.ts'
 import type { Connection } from './accept/connection.ts'
 import { reportBundles, reportMoment, showLife } from './gauges.ts'
 import type { Moment } from './gauges.ts'
@@ -35,11 +36,20 @@ export interface Reporter {
   readonly adminConnections: ConnectionReport
 }
 
-export function createReporter(metrics: Metrics, log: Log, own: TrustDomain): Reporter {
+export interface ReporterParts {
+  readonly metrics: Metrics
+  readonly log: Log
+  /** For what callers cause. */
+  readonly seldom: Seldom
+  /** The agent's own trust domain. */
+  readonly own: TrustDomain
+}
+
+export function createReporter({ metrics, log, seldom, own }: ReporterParts): Reporter {
   return {
     ...reportSources(metrics, log),
     ...reportAuthority(metrics, log),
-    ...reportCallers(metrics, log),
+    ...reportCallers(metrics, log, seldom),
     identityEvent: (event) => tellIdentity(metrics, log, event),
     moment: reportMoment(metrics),
     bundles: reportBundles(metrics, log, own),
@@ -114,17 +124,22 @@ function reportAuthority(
 function reportCallers(
   metrics: Metrics,
   log: Log,
+  seldom: Seldom,
 ): Pick<
   Reporter,
   'attested' | 'attestationRefused' | 'connections' | 'adminConnections' | 'peerHandle'
 > {
   const weaklyHeld = (connection: Connection, handle: PeerHandle): void => {
     metrics.peerCredentialsPidfd.set(0)
-    log.warn({ ...about(connection), handle }, 'caller is not held on to by a pidfd of the kernel')
+    seldom.warn(
+      handle,
+      { ...about(connection), handle },
+      'caller is not held on to by a pidfd of the kernel',
+    )
   }
   const refused: ConnectionReport['refused'] = ({ reason, detail }) => {
     metrics.connectionsRefused.inc({ reason })
-    log.warn({ reason, detail }, 'connection refused')
+    seldom.warn(reason, { reason, detail }, 'connection refused')
   }
   const quiet = { opened: () => undefined, closed: () => undefined }
   return {
@@ -139,7 +154,8 @@ function reportCallers(
     },
     attestationRefused(connection, code, message) {
       metrics.attestationRefusals.inc({ reason: code })
-      log.warn({ ...about(connection), code, detail: message }, 'caller not attested')
+      const fields = { ...about(connection), code, detail: message }
+      seldom.warn(connection.peer.uid, fields, 'caller not attested')
     },
     connections: {
       opened(connection) {

@@ -1,7 +1,8 @@
 /** What streams do, counted and logged. A NACK is told by its class alone: its text may hold the private key. */
 import { codeOf } from '../../runtime/errors.ts'
-import type { Log } from '../../telemetry/log.ts'
+import type { Log, LogFields } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { Seldom } from '../../telemetry/seldom.ts'
 import type { Note } from '../../xds/message.ts'
 import type { Resource } from '../../xds/resource.ts'
 import type { Sidecar } from './sidecar.ts'
@@ -11,7 +12,7 @@ import type { SdsStream, StreamObserver } from './stream.ts'
 export function createStreamObserver(
   metrics: Metrics,
   log: Log,
-  { ownPid }: { readonly ownPid: number },
+  { ownPid, seldom }: { readonly ownPid: number; readonly seldom: Seldom },
 ): StreamObserver {
   const streamsOf = new Map<Sidecar, number>()
   const held = new Map<SdsStream, Map<string, Resource['kind']>>()
@@ -53,14 +54,14 @@ export function createStreamObserver(
       if (answerMs !== undefined && note.type === 'ack')
         metrics.sdsPushToAck.observe(answerMs / 1000)
       count(metrics, stream, note)
-      tell(log, stream, note)
+      tell({ log, seldom }, stream, note)
     },
     refused(stream, error) {
       const reason = codeOf(error)
       metrics.sdsRequestsRefused.inc({ reason })
       const fields = { ...about(stream), error }
-      if (reason === 'internal') log.error(fields, 'stream ended by a fault in Spindle')
-      else log.warn(fields, 'stream refused')
+      if (reason === 'internal') seldom.error(stream, fields, 'stream ended by a fault in Spindle')
+      else seldom.warn(stream, fields, 'stream refused')
     },
     fetched(resources) {
       for (const { kind } of resources) metrics.sdsPushes.inc({ variant: 'fetch', kind })
@@ -70,7 +71,8 @@ export function createStreamObserver(
       if (peer.pid === ownPid && reason !== 'internal') return
       metrics.sdsRequestsRefused.inc({ reason })
       const fields = { connection: id, pid: peer.pid, uid: peer.uid, error }
-      if (reason === 'internal') log.error(fields, 'FetchSecrets failed by a fault in Spindle')
+      if (reason === 'internal')
+        seldom.error(peer.uid, fields, 'FetchSecrets failed by a fault in Spindle')
       else log.debug(fields, 'FetchSecrets refused')
     },
   }
@@ -95,25 +97,25 @@ function count(metrics: Metrics, stream: SdsStream, note: Note): void {
   }
 }
 
-function tell(log: Log, stream: SdsStream, note: Note): void {
+function tell(
+  { log, seldom }: { readonly log: Log; readonly seldom: Seldom },
+  stream: SdsStream,
+  note: Note,
+): void {
+  const warn = (fields: LogFields, message: string): void =>
+    seldom.warn(stream, { ...about(stream), ...fields }, message)
   switch (note.type) {
     case 'nack': {
       const names = note.rejected.map(({ name }) => name)
-      log.warn(
-        { ...about(stream), names, class: note.class },
-        'secret rejected; it is not sent again until it changes',
-      )
+      warn({ names, class: note.class }, 'secret rejected; it is not sent again until it changes')
       break
     }
     case 'unanswered':
-      log.warn(
-        { ...about(stream), names: note.names },
-        'secret neither acknowledged nor rejected in time',
-      )
+      warn({ names: note.names }, 'secret neither acknowledged nor rejected in time')
       break
     case 'ack-of-rejected': {
       const names = note.resources.map(({ name }) => name)
-      log.warn({ ...about(stream), names }, 'acknowledgement of rejected content not believed')
+      warn({ names }, 'acknowledgement of rejected content not believed')
       break
     }
     case 'ack':
