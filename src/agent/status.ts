@@ -71,7 +71,8 @@ export function sourceStates({
   const { fault } = authority.state.current
   const attached = {
     name: 'authority',
-    file: config.authority.certFile,
+    file:
+      'pkcs12File' in config.authority ? config.authority.pkcs12File : config.authority.certFile,
     loadedAt: startedAt,
     fault,
   }

@@ -2,21 +2,14 @@
 import { hash } from 'node:crypto'
 import { createIssuer } from '../certs/issuer.ts'
 import type { Issuer } from '../certs/issuer.ts'
-import { readKeyPem } from '../certs/keys.ts'
-import { parseCertificate, readCertificatesPem, readTrustAnchorsPem } from '../certs/parse.ts'
+import { parseCertificate, readTrustAnchorsPem } from '../certs/parse.ts'
 import { messageOf, SpindleError } from '../runtime/errors.ts'
 import { signingCertificateFaults } from '../spiffe/x509-svid.ts'
 import { pathLengthFault, pathToAnchor, signedBy } from './chain.ts'
+import { certPlace, readMaterial } from './disk-material.ts'
+import type { Attempt, DiskMaterial } from './disk-material.ts'
 
-export interface DiskMaterial {
-  /** PEM: the signing certificate, then any certificates between it and the anchor. */
-  readonly certFile: string
-  readonly keyFile: string
-  /** Permission bits of the key file. */
-  readonly keyFileMode: number
-  /** PEM of the trust anchors; undefined: not configured. */
-  readonly bundleFile?: string
-}
+export type { DiskMaterial } from './disk-material.ts'
 
 export interface DiskFiles {
   /** @throws SpindleError `config_invalid` naming the file that cannot be read. */
@@ -27,6 +20,8 @@ export interface DiskFiles {
 /** An operator's CA that may be used. */
 export interface AttachedCa {
   readonly issuer: Issuer
+  /** What faults call the file of its certificate. */
+  readonly place: string
   /** What is sent after Spindle's own intermediate: the operator's intermediates. */
   readonly sent: readonly Buffer[]
   readonly anchors: readonly Buffer[]
@@ -43,81 +38,80 @@ interface Limits {
 export const digestOf = (der: Buffer): string => hash('sha256', der, 'hex')
 
 /** @throws SpindleError `config_invalid` with every fault, one a line. */
-export function attachedCa(material: DiskMaterial, limits: Limits): AttachedCa {
+export async function attachedCa(material: DiskMaterial, limits: Limits): Promise<AttachedCa> {
   const faults: string[] = []
-  const attempt = <T>(read: () => T): T | undefined => {
+  const attempt: Attempt = async (read) => {
     try {
-      return read()
+      return await read()
     } catch (thrown) {
       faults.push(messageOf(thrown))
       return undefined
     }
   }
-  // Group read stays the operator's choice: Kubernetes gives mounted keys to the pod's group so.
-  if ((material.keyFileMode & 0o037) !== 0) {
-    const mode = (material.keyFileMode & 0o777).toString(8).padStart(4, '0')
-    faults.push(`authority.keyFile: mode ${mode} lets others at the key; allowed is 0600 or 0640`)
-  }
-  const chain = attempt(() => readCertificatesPem(material.certFile, 'authority.certFile')) ?? []
-  const key = attempt(() => readKeyPem(material.keyFile, 'authority.keyFile'))
+  const place = certPlace(material)
+  const { chain, key } = await readMaterial(material, attempt)
   const [own] = chain
-  const issuer =
-    own && key && attempt(() => createIssuer(own, key, 'authority.certFile and keyFile'))
-  const anchors = own && attempt(() => anchorsOf(own, material.bundleFile))
-  const path = anchors && attempt(() => trustedPath(chain, anchors, limits))
+  const keyed = 'pkcs12File' in material ? place : `${place} and keyFile`
+  const issuer = own && key && (await attempt(() => createIssuer(own, key, keyed)))
+  const anchors = own && (await attempt(() => anchorsOf(own, material)))
+  const path = anchors && (await attempt(() => trustedPath({ chain, place }, anchors, limits)))
   if (issuer === undefined || anchors === undefined || path === undefined || faults.length > 0) {
     throw new SpindleError('config_invalid', faults.join('\n'))
   }
-  return { issuer, anchors, ...path }
+  return { issuer, anchors, place, ...path }
 }
 
 /** Why `ca` will soon be of no use; undefined: it outlasts an SVID. */
-export function endingFault(ca: Pick<AttachedCa, 'notAfter'>, limits: Limits): string | undefined {
+export function endingFault(
+  ca: Pick<AttachedCa, 'notAfter' | 'place'>,
+  limits: Limits,
+): string | undefined {
   if (ca.notAfter - limits.now >= limits.svidTtlMs) return undefined
   const end = new Date(ca.notAfter).toISOString()
-  return `authority.certFile: the CA or its anchor ends ${end}, within svid.ttl`
+  return `${ca.place}: the CA or its anchor ends ${end}, within svid.ttl`
 }
 
-function anchorsOf(own: Buffer, bundleFile: string | undefined): readonly Buffer[] {
+function anchorsOf(own: Buffer, material: DiskMaterial): readonly Buffer[] {
+  const { bundleFile } = material
   if (bundleFile !== undefined) {
     return readTrustAnchorsPem(bundleFile, 'authority.bundleFile').anchors.map(({ der }) => der)
   }
   if (signedBy(own, own)) return [own]
   throw new SpindleError(
     'config_invalid',
-    'authority.bundleFile: needed, because the certificate of authority.certFile is not self-signed',
+    `authority.bundleFile: needed, because the certificate of ${certPlace(material)} is not self-signed`,
   )
 }
 
 function trustedPath(
-  chain: readonly Buffer[],
+  { chain, place }: { readonly chain: readonly Buffer[]; readonly place: string },
   anchors: readonly Buffer[],
   limits: Limits,
 ): Pick<AttachedCa, 'sent' | 'notBefore' | 'notAfter'> {
   const reached = pathToAnchor(chain, anchors)
   if (reached === undefined) {
-    const fault = 'authority.certFile: does not chain to a certificate of authority.bundleFile'
+    const fault = `${place}: does not chain to a certificate of authority.bundleFile`
     throw new SpindleError('config_invalid', fault)
   }
   const path = [...reached.sent, reached.anchor]
-  const facts = path.map((der) => parseCertificate(der, 'authority.certFile'))
+  const facts = path.map((der) => parseCertificate(der, place))
   const { notBefore, notAfter } = facts.reduce((first, each) =>
     each.notAfter < first.notAfter ? each : first,
   )
   const faults = facts.flatMap((each) =>
     signingCertificateFaults(each, 'external').map(
-      (fault) => `authority.certFile: ${each.subject} may not sign: ${fault}`,
+      (fault) => `${place}: ${each.subject} may not sign: ${fault}`,
     ),
   )
   if (pathLengthFault(path) !== undefined) {
     faults.push(
-      'authority.certFile: pathLenConstraint allows no CA below it, and Spindle signs with its own intermediate',
+      `${place}: pathLenConstraint allows no CA below it, and Spindle signs with its own intermediate`,
     )
   }
   if (facts.some((each) => each.notBefore > limits.now)) {
-    faults.push('authority.certFile: the CA or its anchor is not valid yet')
+    faults.push(`${place}: the CA or its anchor is not valid yet`)
   }
-  const ending = endingFault({ notAfter }, limits)
+  const ending = endingFault({ notAfter, place }, limits)
   if (ending !== undefined) faults.push(ending)
   if (faults.length > 0) throw new SpindleError('config_invalid', faults.join('\n'))
   return { sent: reached.sent, notBefore, notAfter }

@@ -61,7 +61,7 @@ function createDiskSource(options: DiskOptions): CaSource {
     intermediates: (slot) => slot.certificates,
     async reload() {
       try {
-        const read = attachedCa(await files.read(), { now: clock.now(), svidTtlMs })
+        const read = await attachedCa(await files.read(), { now: clock.now(), svidTtlMs })
         attached = read
         fileFault = undefined
       } catch (thrown) {

@@ -127,14 +127,28 @@ const PEM_KEYS = {
 export function readKeyPem(pem: string, place: string): KeyPair {
   const block = onlyKeyBlock(readPemBlocks(pem, place), place)
   const type = PEM_KEYS[block.label as keyof typeof PEM_KEYS]
+  const fault = `the ${block.label} block does not hold a private key of that form`
+  return readKey(block.der, { type, place, fault })
+}
+
+/** Reads a DER private key (PKCS#8). @throws SpindleError `certificate_invalid` naming `place`. */
+export function readKeyDer(pkcs8: Buffer, place: string): KeyPair {
+  return readKey(pkcs8, { type: 'pkcs8', place, fault: 'its private key is not PKCS#8' })
+}
+
+function readKey(
+  der: Buffer,
+  as: { readonly type: 'pkcs8' | 'pkcs1' | 'sec1'; readonly place: string; readonly fault: string },
+): KeyPair {
+  const { type, place, fault } = as
   let privateKey: KeyObject
   try {
     // OpenSSL passes over what follows a key.
-    if (!isDerSequence(block.der)) throw new Error('not one DER element')
-    privateKey = createPrivateKey({ key: block.der, format: 'der', type })
+    if (!isDerSequence(der)) throw new Error('not one DER element')
+    privateKey = createPrivateKey({ key: der, format: 'der', type })
   } catch {
     // OpenSSL's own message names its decoder, not what is wrong.
-    throw invalid(place, `the ${block.label} block does not hold a private key of that form`)
+    throw invalid(place, fault)
   }
   const keyType = typeOf(privateKey, place)
   checkHalvesFit(privateKey, place)

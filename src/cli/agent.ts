@@ -18,6 +18,6 @@ export function addAgentCommands(program: Command, io: Io): void {
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const { validate } = await import('./validate.ts')
-      validate(io, config)
+      await validate(io, config)
     })
 }

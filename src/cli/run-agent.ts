@@ -10,7 +10,7 @@ import { VERSION } from './version.ts'
 
 /** Resolves when the agent has been told to end and has. @throws SpindleError when it cannot start. */
 export async function runAgent(io: Io, file: string): Promise<void> {
-  const { config, warnings } = loadConfig(file)
+  const { config, warnings } = await loadConfig(file)
   const log = createLog({
     ...config.log,
     stream: { write: (line) => io.err(line) },

@@ -23,32 +23,32 @@ interface LoadedConfig {
  * Reads the agent's configuration and every file it names.
  * @throws SpindleError `config_invalid` with every fault of all of them at once
  */
-export function loadConfig(file: string): LoadedConfig {
+export async function loadConfig(file: string): Promise<LoadedConfig> {
   const { config, warnings } = readAgentConfig(readFile(file), { file })
   const said = warnings.map((warning) => `${file}: ${faultLine(warning)}`)
   const note = (from: string, notes: readonly Fault[]): void => {
     said.push(...notes.map((each) => `${from}: ${faultLine(each)}`))
   }
   const faults: string[] = []
-  const attempt = (check: () => void): void => {
+  const attempt = async (check: () => void | Promise<void>): Promise<void> => {
     try {
-      check()
+      await check()
     } catch (thrown) {
       if (!(thrown instanceof SpindleError)) throw thrown
       faults.push(thrown.message)
     }
   }
   const { entries, bundles, authority, svid } = config
-  attempt(() => note(entries.file, readEntriesOf(config, readFile(entries.file)).warnings))
+  await attempt(() => note(entries.file, readEntriesOf(config, readFile(entries.file)).warnings))
   for (const [name, bundle] of Object.entries(bundles))
-    attempt(() => {
+    await attempt(() => {
       const { notes } = readBundle(parseTrustDomain(name), readFile(bundle.file), bundle.file)
       said.push(...notes.map((each) => `${bundle.file}: ${each}`))
     })
   if (authority.kind === 'disk')
-    attempt(() => {
+    await attempt(async () => {
       const material = openCaFiles(authority, systemClock).read()
-      attachedCa(material, { now: systemClock.now(), svidTtlMs: svid.ttlMs })
+      await attachedCa(material, { now: systemClock.now(), svidTtlMs: svid.ttlMs })
     })
   if (faults.length > 0) throw new SpindleError('config_invalid', faults.join('\n'))
   return { config, warnings: said }
@@ -65,8 +65,8 @@ function readFile(path: string): string {
   }
 }
 
-export function validate(io: Io, file: string): void {
-  const { warnings } = loadConfig(file)
+export async function validate(io: Io, file: string): Promise<void> {
+  const { warnings } = await loadConfig(file)
   for (const warning of warnings) io.err(`warning: ${warning}\n`)
   io.out(`${file} is valid\n`)
 }

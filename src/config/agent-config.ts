@@ -21,13 +21,15 @@ export interface EmbeddedAuthorityConfig extends Signing {
   readonly kind: 'embedded'
 }
 
-export interface DiskAuthorityConfig extends Signing {
+export type DiskAuthorityConfig = Signing & {
   readonly kind: 'disk'
-  readonly certFile: string
-  readonly keyFile: string
   /** undefined: the certificate is itself the trust anchor. */
   readonly bundleFile: string | undefined
-}
+} & CaFilePaths
+
+type CaFilePaths =
+  | { readonly certFile: string; readonly keyFile: string }
+  | { readonly pkcs12File: string; readonly passwordFile: string }
 
 export type AuthorityConfig = EmbeddedAuthorityConfig | DiskAuthorityConfig
 
@@ -143,15 +145,17 @@ function resolvedAuthority(
 ): AuthorityConfig {
   const { keyType, caTtl: caTtlMs } = authority
   if (authority.kind === 'embedded') return { kind: 'embedded', keyType, caTtlMs }
-  const { kind, certFile, keyFile, bundleFile } = authority
-  return {
+  const { kind, certFile, keyFile, pkcs12File, passwordFile, bundleFile } = authority
+  const common = {
     kind,
     keyType,
     caTtlMs,
-    certFile: full(certFile),
-    keyFile: full(keyFile),
     bundleFile: bundleFile === undefined ? undefined : full(bundleFile),
   }
+  // crossFaults() has seen to it that there is one of the pairs.
+  if (pkcs12File !== undefined && passwordFile !== undefined)
+    return { ...common, pkcs12File: full(pkcs12File), passwordFile: full(passwordFile) }
+  return { ...common, certFile: full(certFile ?? ''), keyFile: full(keyFile ?? '') }
 }
 
 /** Names from outside are keys here: without a prototype, `constructor` is absent like any other. */

@@ -36,6 +36,7 @@ export function crossFaults(file: unknown, folder: string): readonly PathFault[]
 function allFaults(file: LooseAgentFile, folder: string): readonly PathFault[] {
   return [
     ...lifetimes(file),
+    ...caFiles(file),
     ...sockets(file, folder),
     ...reservedNames(file),
     ...aliases(file),
@@ -48,6 +49,31 @@ function lifetimes(file: LooseAgentFile): readonly PathFault[] {
   if (typeof ca !== 'number' || typeof leaf !== 'number' || ca >= 2 * leaf) return []
   const message = `is ${durationText(ca)}; allowed: at least 2 × svid.ttl, which makes ${durationText(2 * leaf)}`
   return [{ path: ['authority', 'caTtl'], message }]
+}
+
+const CA_FILES = 'certFile and keyFile, or pkcs12File and passwordFile'
+
+/** An operator's CA comes in exactly one of two forms. */
+function caFiles(file: LooseAgentFile): readonly PathFault[] {
+  const authority = mapping(file.authority)
+  if (authority['kind'] !== 'disk') return []
+  const has = (key: string): boolean => authority[key] !== undefined
+  const pem = ['certFile', 'keyFile'].filter(has)
+  const pkcs12 = ['pkcs12File', 'passwordFile'].filter(has)
+  if (pem.length > 0 && pkcs12.length > 0)
+    return pkcs12.map((key) => ({
+      path: ['authority', key],
+      message: `stands beside ${pem.join(' and ')}; allowed: ${CA_FILES}`,
+    }))
+  if (pem.length === 0 && pkcs12.length === 0)
+    return [{ path: ['authority'], message: `names no CA; allowed: ${CA_FILES}` }]
+  const wanted = pem.length > 0 ? ['certFile', 'keyFile'] : ['pkcs12File', 'passwordFile']
+  return wanted
+    .filter((key) => !has(key))
+    .map((key) => ({
+      path: ['authority', key],
+      message: `is missing; allowed: ${CA_FILES}`,
+    }))
 }
 
 function sockets(file: LooseAgentFile, folder: string): readonly PathFault[] {

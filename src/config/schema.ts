@@ -38,20 +38,34 @@ const authority = z
       .strictObject({
         kind: z
           .literal('disk')
-          .describe("An operator's CA in PEM files, read again when they change."),
+          .describe(
+            "An operator's CA in files, read again when they change: `certFile` and `keyFile`, or `pkcs12File` and `passwordFile`.",
+          ),
         certFile: path()
+          .optional()
           .describe(
             "PEM of the operator's CA certificate, root or intermediate; the chain up to the root may follow it.",
           )
           .meta({ example: 'ca/intermediate.pem' }),
         keyFile: path()
+          .optional()
           .describe('PEM of its private key. A file that others may read is refused.')
           .meta({ example: 'ca/intermediate-key.pem' }),
-        bundleFile: path()
+        pkcs12File: path()
           .optional()
           .describe(
-            'PEM of the trust anchors callers get. Needed unless `certFile` is itself a root.',
+            'PKCS#12 file of the CA: its private key, its certificate, and the chain up to the root in any order.',
           )
+          .meta({ example: 'ca/intermediate.p12' }),
+        passwordFile: path()
+          .optional()
+          .describe(
+            'Password of `pkcs12File`, in UTF-8; a newline at the end is not part of it. A file that others may read is refused.',
+          )
+          .meta({ example: 'ca/password' }),
+        bundleFile: path()
+          .optional()
+          .describe('PEM of the trust anchors callers get. Needed unless the CA is itself a root.')
           .meta({ example: 'ca/roots.pem' }),
         ...signing,
       })

@@ -1,55 +1,93 @@
+import { statSync } from 'node:fs'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
-import { readWithMode } from './files.ts'
-import type { FileContent } from './files.ts'
+import { readLimited } from './files.ts'
 import { watchFile } from './watch.ts'
 
 const MOST_BYTES = 4 * 2 ** 20
+const MOST_PASSWORD_BYTES = 4096
 
-export interface CaFilePaths {
-  readonly certFile: string
-  readonly keyFile: string
-  readonly bundleFile: string | undefined
-}
+export type CaFilePaths = (
+  | { readonly certFile: string; readonly keyFile: string }
+  | { readonly pkcs12File: string; readonly passwordFile: string }
+) & { readonly bundleFile: string | undefined }
+
+/** What the files hold; modes are permission bits. */
+export type CaFileContents = (
+  | { readonly certFile: string; readonly keyFile: string; readonly keyFileMode: number }
+  | {
+      readonly pkcs12File: Buffer
+      /** Without the newline that editors put at the end. */
+      readonly password: string
+      readonly passwordFileMode: number
+    }
+) & { readonly bundleFile?: string }
 
 export interface CaFiles {
-  read(): { certFile: string; keyFile: string; keyFileMode: number; bundleFile?: string }
+  /** @throws SpindleError `config_invalid` naming the file that cannot be read */
+  read(): CaFileContents
   watch(run: () => void): () => void
 }
 
 /** An operator's CA as files: read as one, and told of when any of them changes. */
 export function openCaFiles(paths: CaFilePaths, clock: Clock): CaFiles {
-  const open = (path: string): FileContent => {
-    try {
-      return readWithMode(path, MOST_BYTES)
-    } catch (thrown) {
-      throw new SpindleError('config_invalid', `${path} cannot be read: ${messageOf(thrown)}`, {
-        cause: thrown,
-      })
-    }
-  }
-  const read = (path: string): string => open(path).content.toString('utf8')
   return {
     read() {
-      const key = open(paths.keyFile)
+      const { bundleFile } = paths
+      const bundle = bundleFile === undefined ? {} : { bundleFile: readText(bundleFile) }
+      if ('pkcs12File' in paths) {
+        const { pkcs12File, passwordFile } = paths
+        return {
+          pkcs12File: attempt(pkcs12File, () => readLimited(pkcs12File, MOST_BYTES)),
+          password: readPassword(passwordFile),
+          passwordFileMode: modeOf(passwordFile),
+          ...bundle,
+        }
+      }
+      const { certFile, keyFile } = paths
       return {
-        certFile: read(paths.certFile),
-        keyFile: key.content.toString('utf8'),
-        // Of the file that was read: another may have taken its name since.
-        keyFileMode: key.mode,
-        ...(paths.bundleFile !== undefined && { bundleFile: read(paths.bundleFile) }),
+        certFile: readText(certFile),
+        keyFile: readText(keyFile),
+        keyFileMode: modeOf(keyFile),
+        ...bundle,
       }
     },
     watch(run) {
-      const files = [paths.certFile, paths.keyFile, paths.bundleFile].filter(
-        (path) => path !== undefined,
-      )
+      const files =
+        'pkcs12File' in paths
+          ? [paths.pkcs12File, paths.passwordFile]
+          : [paths.certFile, paths.keyFile]
+      if (paths.bundleFile !== undefined) files.push(paths.bundleFile)
       const watches = files.map((path) =>
-        watchFile(path, { clock, maxBytes: MOST_BYTES, changed: run }),
+        watchFile(path, { clock, maxBytes: MOST_BYTES, encoding: 'latin1', changed: run }),
       )
       return () => {
         for (const watch of watches) watch.close()
       }
     },
+  }
+}
+
+const readText = (path: string): string =>
+  attempt(path, () => readLimited(path, MOST_BYTES).toString('utf8'))
+
+const modeOf = (path: string): number => attempt(path, () => statSync(path).mode)
+
+function readPassword(path: string): string {
+  const bytes = attempt(path, () => readLimited(path, MOST_PASSWORD_BYTES))
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
+  } catch {
+    throw new SpindleError('config_invalid', `${path} is not UTF-8`)
+  }
+}
+
+function attempt<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (thrown) {
+    throw new SpindleError('config_invalid', `${path} cannot be read: ${messageOf(thrown)}`, {
+      cause: thrown,
+    })
   }
 }

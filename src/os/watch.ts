@@ -24,6 +24,8 @@ export interface FileWatch {
 export interface WatchOptions {
   readonly clock: Clock
   readonly maxBytes: number
+  /** latin1: any bytes, one character each; UTF-8 if not said. */
+  readonly encoding?: 'latin1'
   /** Called for each reading that differs from the one before, never for the first. */
   readonly changed: (reading: FileReading) => void
   /** ms between looks without an event; 2,000 if not said. */
@@ -133,6 +135,7 @@ class WatchedFile implements FileWatch {
   #read(): FileReading {
     try {
       const bytes = readLimited(this.#path, this.#options.maxBytes)
+      if (this.#options.encoding === 'latin1') return { text: bytes.toString('latin1') }
       return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }
     } catch (thrown) {
       const encoding =

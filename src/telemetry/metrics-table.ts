@@ -3,6 +3,16 @@
  * (`node .ci/generate-docs.mjs`). Names follow https://prometheus.io/docs/practices/naming/: base units, counters end in _total.
  */
 
+import {
+  VARIANTS,
+  STREAM_VARIANTS,
+  KINDS,
+  NACK_CLASSES,
+  CONNECTION_REFUSALS,
+  WAIT_BUCKETS,
+  WORK_BUCKETS,
+} from './metric-labels.ts'
+
 /** The values a label may take, or, where they are not known beforehand, what they are. */
 type LabelMeaning = readonly string[] | string
 
@@ -18,52 +28,6 @@ export type MetricMeaning =
   | ({ readonly type: 'histogram'; readonly buckets: readonly number[] } & Meaning)
 
 export const PREFIX = 'spindle_agent_'
-
-const VARIANTS = ['sotw', 'delta', 'fetch'] as const
-const STREAM_VARIANTS = ['sotw', 'delta'] as const
-const KINDS = ['svid', 'bundle'] as const
-
-/** Why an Envoy rejected a secret, never in its own words (xds/nack.ts). */
-const NACK_CLASSES = [
-  'key_mismatch',
-  'chain_unreadable',
-  'key_unreadable',
-  'key_kind',
-  'no_subject',
-  'ca_unreadable',
-  'san_matcher',
-  'constraint',
-  'unknown_field',
-  'type_mismatch',
-  'name_mismatch',
-  'crl',
-  'ocsp',
-  'provider',
-  'file',
-  'other',
-] as const
-
-const CONNECTION_REFUSALS = [
-  'credentials_unreadable',
-  'pidfd_unsupported',
-  'descriptors_exhausted',
-  'pid_not_visible',
-  'peer_ended',
-  'uid_limit',
-  'connection_limit',
-  'not_allowed',
-  'excess',
-  'closing',
-] as const
-
-/** From a push that was ready to one that waited for a person: 1 ms to 5 min. */
-const WAIT_BUCKETS = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300,
-] as const
-/** Work inside the process: 50 us to 2.5 s. */
-const WORK_BUCKETS = [
-  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5,
-] as const
 
 export const METRICS = {
   sdsStreams: {

@@ -150,6 +150,32 @@ test('readAgentConfig() says what a value is and what is allowed', () => {
   )
 })
 
+test('readAgentConfig() takes the CA of the operator in exactly one of its two forms', () => {
+  const disk = (keys: string): string => `${LEAST}authority: { kind: disk, ${keys} }\n`
+  const { authority } = readAgentConfig(disk('pkcs12File: ca.p12, passwordFile: /p'), {
+    file: '/etc/spindle/agent.yaml',
+  }).config
+  assert.deepEqual(authority, {
+    kind: 'disk',
+    keyType: 'ec-p256',
+    caTtlMs: 86_400_000,
+    pkcs12File: '/etc/spindle/ca.p12',
+    passwordFile: '/p',
+    bundleFile: undefined,
+  })
+  const forms = 'certFile and keyFile, or pkcs12File and passwordFile'
+  const messages = (keys: string): readonly string[] =>
+    faultsOf(disk(keys)).map(({ path, message }) => `${path}: ${message}`)
+  assert.deepEqual(messages('bundleFile: b'), [`authority: names no CA; allowed: ${forms}`])
+  assert.deepEqual(messages('certFile: c'), [`authority.keyFile: is missing; allowed: ${forms}`])
+  assert.deepEqual(messages('passwordFile: p'), [
+    `authority.pkcs12File: is missing; allowed: ${forms}`,
+  ])
+  assert.deepEqual(messages('certFile: c, keyFile: k, pkcs12File: p'), [
+    `authority.pkcs12File: stands beside certFile and keyFile; allowed: ${forms}`,
+  ])
+})
+
 test('readAgentConfig() says which kind a key belongs to', () => {
   assert.equal(
     onlyFault(`${LEAST}authority: { kind: embedded, keyFile: k }\n`, 'authority.keyFile'),
@@ -158,7 +184,7 @@ test('readAgentConfig() says which kind a key belongs to', () => {
   const needs = faultsOf(`${LEAST}authority: { kind: disk }\n`)
   assert.deepEqual(
     needs.map(({ path }) => path),
-    ['authority.certFile', 'authority.keyFile'],
+    ['authority'],
   )
 })
 

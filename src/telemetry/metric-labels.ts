@@ -1,0 +1,47 @@
+/** What the labels of metrics may be, where that is known beforehand, and the buckets of histograms. */
+
+export const VARIANTS = ['sotw', 'delta', 'fetch'] as const
+export const STREAM_VARIANTS = ['sotw', 'delta'] as const
+export const KINDS = ['svid', 'bundle'] as const
+
+/** Why an Envoy rejected a secret, never in its own words (xds/nack.ts). */
+export const NACK_CLASSES = [
+  'key_mismatch',
+  'chain_unreadable',
+  'key_unreadable',
+  'key_kind',
+  'no_subject',
+  'ca_unreadable',
+  'san_matcher',
+  'constraint',
+  'unknown_field',
+  'type_mismatch',
+  'name_mismatch',
+  'crl',
+  'ocsp',
+  'provider',
+  'file',
+  'other',
+] as const
+
+export const CONNECTION_REFUSALS = [
+  'credentials_unreadable',
+  'pidfd_unsupported',
+  'descriptors_exhausted',
+  'pid_not_visible',
+  'peer_ended',
+  'uid_limit',
+  'connection_limit',
+  'not_allowed',
+  'excess',
+  'closing',
+] as const
+
+/** From a push that was ready to one that waited for a person: 1 ms to 5 min. */
+export const WAIT_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300,
+] as const
+/** Work inside the process: 50 us to 2.5 s. */
+export const WORK_BUCKETS = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5,
+] as const
