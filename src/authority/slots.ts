@@ -91,8 +91,13 @@ class SlotAuthority implements X509Authority {
   activate(): Promise<void> {
     return this.#changing(async () => {
       const successor = this.#set.successor()
-      if (successor !== undefined) return this.#set.activate(successor.authorityId)
-      throw new SpindleError('authority_unavailable', 'no authority is prepared: prepare one first')
+      if (successor === undefined) throw unavailable('no authority is prepared: prepare one first')
+      // Were the agent to end now, nobody could verify what it had signed.
+      if (successor.publishedAt === undefined)
+        throw unavailable(
+          `the prepared authority may not sign: ${this.#set.fault() ?? 'not stored'}`,
+        )
+      return this.#set.activate(successor.authorityId)
     })
   }
 
@@ -184,6 +189,8 @@ class SlotAuthority implements X509Authority {
     this.#timer = clock.after(Math.min(dueMs, LOOK_EVERY_MS), () => void this.#look())
   }
 }
+
+const unavailable = (why: string): SpindleError => new SpindleError('authority_unavailable', why)
 
 /** An SVID shorter than this is of no use to anyone: the refusal is retried, and says why. */
 function leastLife(ttlMs: number): number {

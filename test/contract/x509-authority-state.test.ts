@@ -70,6 +70,25 @@ for (const kind of kinds) {
       await authority.close()
     })
 
+    test('storing fails: a prepared authority is not let sign by hand, and is once it is stored', async () => {
+      const { clock, file, open } = setting(kind)
+      const authority = await open()
+      const before = idOf(authority.state.current, 'active')
+      file.writeFault = new Error('no space left on device')
+      await authority.prepare()
+      await assert.rejects(authority.activate(), {
+        code: 'authority_unavailable',
+        message: /may not sign: .*no space left/,
+      })
+      assert.equal(idOf(authority.state.current, 'active'), before)
+      file.writeFault = undefined
+      await clock.advance(11_000)
+      await until(authority.state, (state) => state.fault === undefined)
+      await authority.activate()
+      assert.notEqual(idOf(authority.state.current, 'active'), before)
+      await authority.close()
+    })
+
     test('no private key is in the state or in what is told', async () => {
       const { file, events, open } = setting(kind)
       const authority = await open()
