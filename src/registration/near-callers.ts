@@ -1,5 +1,5 @@
 import type { Entry } from './entry.ts'
-import type { KnownSelectors, Registry } from './match.ts'
+import type { KnownSelectors, NearMiss, Registry } from './match.ts'
 import { nearMisses } from './match.ts'
 import type { Selector } from './selector.ts'
 
@@ -26,7 +26,7 @@ interface Limits {
   readonly pairs: number
 }
 
-const LIMITS: Limits = { callers: 3, entries: 5_000, pairs: 200_000 }
+const LIMITS: Limits = { callers: 3, entries: 5_000, pairs: 50_000 }
 
 /**
  * Who would be an entry and cannot, entry by entry: callers that have some of its selectors, and of those that have nothing
@@ -37,43 +37,64 @@ export function nearCallers<C>(
   callers: Iterable<readonly [caller: C, known: KnownSelectors]>,
   limits: Limits = LIMITS,
 ): NearCallers<C> {
-  if (registry.entries.length > limits.entries) return { byEntry: new Map(), complete: false }
-  const asking = bySelector(registry)
   const byEntry = new Map<string, NearCaller<C>[]>()
+  if (registry.entries.length > limits.entries) return { byEntry, complete: false }
+  const asking = bySelector(registry)
   let left = limits.pairs
-  for (const [caller, known] of callers) {
-    const held = new Set<Entry>()
-    for (const selector of known.selectors)
-      for (const entry of asking.get(selector) ?? []) held.add(entry)
-    left -= held.size
-    if (held.size === 0) {
-      left -= registry.entries.length
-      if (left < 0) break
-      for (const { entry, missing } of nearMisses(registry, known, 1))
-        note(byEntry, entry, { caller, missing })
-      continue
-    }
-    if (left < 0) break
-    for (const entry of held) {
-      const missing = entry.selectors.filter((one) => !known.selectors.has(one))
-      if (missing.length > 0) note(byEntry, entry, { caller, missing })
+  for (const { known, callers: alike } of grouped(callers, limits.callers)) {
+    const held = new Set(Array.from(known.selectors).flatMap((one) => asking.get(one) ?? []))
+    left -= held.size > 0 ? held.size : registry.entries.length
+    if (left < 0) return { byEntry, complete: false }
+    const near = held.size > 0 ? misses(held, known) : nearMisses(registry, known, 1)
+    for (const { entry, missing } of near) {
+      const told = byEntry.get(entry.id) ?? []
+      byEntry.set(entry.id, nearest(told, alike, { missing, limit: limits.callers }))
     }
   }
-  const nearest = Array.from(byEntry, ([id, near]) => {
-    const sorted = near.toSorted((one, other) => one.missing.length - other.missing.length)
-    return [id, sorted.slice(0, limits.callers)] as const
+  return { byEntry, complete: true }
+}
+
+interface Group<C> {
+  readonly known: KnownSelectors
+  readonly callers: C[]
+}
+
+/** Many sidecars are alike, and one answer does for all of them; `limit` of each group are kept. */
+function grouped<C>(
+  callers: Iterable<readonly [C, KnownSelectors]>,
+  limit: number,
+): Iterable<Group<C>> {
+  const groups = new Map<string, Group<C>>()
+  for (const [caller, known] of callers) {
+    const key = Array.from(known.selectors).join('\n')
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { known, callers: [caller] })
+    else if (group.callers.length < limit) group.callers.push(caller)
+  }
+  return groups.values()
+}
+
+function misses(entries: Iterable<Entry>, { selectors }: KnownSelectors): readonly NearMiss[] {
+  return Array.from(entries).flatMap((entry) => {
+    const missing = entry.selectors.filter((one) => !selectors.has(one))
+    return missing.length === 0 ? [] : [{ entry, missing }]
   })
-  return { byEntry: new Map(nearest), complete: left >= 0 }
+}
+
+/** Those told already and `callers`, those that miss fewest first. */
+function nearest<C>(
+  told: NearCaller<C>[],
+  callers: readonly C[],
+  { missing, limit }: { readonly missing: readonly Selector[]; readonly limit: number },
+): NearCaller<C>[] {
+  const place = told.findIndex((one) => one.missing.length > missing.length)
+  if (place === -1 && told.length >= limit) return told
+  const added = callers.map((caller) => ({ caller, missing }))
+  return told.toSpliced(place === -1 ? told.length : place, 0, ...added).slice(0, limit)
 }
 
 function bySelector({ entries }: Registry): ReadonlyMap<Selector, readonly Entry[]> {
   const pairs = entries.flatMap((entry) => entry.selectors.map((selector) => ({ selector, entry })))
   const groups = Map.groupBy(pairs, ({ selector }) => selector)
   return new Map(Array.from(groups, ([key, found]) => [key, found.map(({ entry }) => entry)]))
-}
-
-function note<C>(byEntry: Map<string, NearCaller<C>[]>, { id }: Entry, near: NearCaller<C>): void {
-  const known = byEntry.get(id)
-  if (known === undefined) byEntry.set(id, [near])
-  else known.push(near)
 }

@@ -62,7 +62,8 @@ export async function startBrowser(t: TestContext, rig: Rig): Promise<Browser | 
   const [port, path] = place.split('\n')
   const protocol = await connectTo(`ws://127.0.0.1:${port}${path}`)
   rig.atEnd(async () => {
-    await protocol.send('Browser.close')
+    // It may be gone before it has answered.
+    await protocol.send('Browser.close').catch(() => undefined)
     protocol.close()
     await child.stop()
   })

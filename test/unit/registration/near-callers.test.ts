@@ -68,8 +68,29 @@ test('nearCallers() tells the nearest few, and no more than it may look at', () 
     told?.map((one) => one.caller),
     ['near', 'far'],
   )
+  const alike = [...callers, caller('like near', 'unix:uid:1', 'unix:gid:1')]
+  const [both] = nearCallers(wide, alike, limits).byEntry.values()
+  assert.deepEqual(
+    both?.map((one) => one.caller),
+    ['near', 'like near'],
+  )
   const cut = nearCallers(wide, callers, { ...limits, pairs: 2 })
   assert.deepEqual([cut.complete, [...cut.byEntry.values()][0]?.length], [false, 2])
   const none = nearCallers(wide, callers, { ...limits, entries: 0 })
   assert.deepEqual([none.complete, none.byEntry.size], [false, 0])
+})
+
+test('nearCallers() looks at callers that are alike once, and stops where all of them differ', () => {
+  const many = createRegistry(
+    Array.from({ length: 1_000 }, (_, n) =>
+      entry(`e${n}`, 'unix:path:/bin/envoy', `unix:uid:${n}`),
+    ),
+  )
+  const alike = Array.from({ length: 1_000 }, (_, n) => caller(`${n}`, 'unix:path:/bin/envoy'))
+  const near = nearCallers(many, alike)
+  assert.deepEqual([near.complete, near.byEntry.size], [true, 1_000])
+  const apart = Array.from({ length: 1_000 }, (_, n) =>
+    caller(`${n}`, 'unix:path:/bin/envoy', `unix:uid:${n + 5_000}`),
+  )
+  assert.equal(nearCallers(many, apart).complete, false)
 })
