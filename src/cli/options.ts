@@ -3,6 +3,7 @@ import { FORMATS } from './io.ts'
 
 export const DEFAULT_ADMIN_SOCKET = '/run/spindle/admin/admin.sock'
 export const DEFAULT_AGENT_SOCKET = '/run/spindle/agent.sock'
+export const DEFAULT_ENVOY_ADMIN_PORT = 9901
 export const DEFAULT_CONFIG = '/etc/spindle/agent.yaml'
 
 /** Deadline of one question to a running agent. */

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
 import { addAgentCommands } from './agent.ts'
+import { addEnvoyCommands } from './envoy.ts'
 import type { Io } from './io.ts'
 import { CommandFailed } from './io.ts'
 import { addDemoCommand } from './demo.ts'
@@ -21,6 +22,7 @@ export function createProgram(io: Io): Command {
   addAgentCommands(program, io)
   addShowCommands(program, io)
   addSdsCommands(program, io)
+  addEnvoyCommands(program, io)
   addDemoCommand(program, io)
   inheritOutput(program)
   return program

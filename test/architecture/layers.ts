@@ -62,6 +62,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['gen', 'telemetry'],
     reason: 'wire is glue between gRPC and any service; it knows none',
   },
+  bootstrap: {
+    may: [],
+    pure: true,
+    reason:
+      "bootstrap knows Envoy's configuration as text and as values; who reads, checks or runs one is decided elsewhere",
+  },
   config: {
     may: ['spiffe', 'registration', 'certs'],
     reason: 'config turns text into checked values before anything runs (of certs: types of keys)',
@@ -129,6 +135,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: [
       'agent',
       'authority',
+      'bootstrap',
       'certs',
       'config',
       'gen',
@@ -169,8 +176,8 @@ export const OWNERS: readonly Owner[] = [
   { name: 'node:child_process', folders: ['os'], reason: 'only os starts processes' },
   {
     name: 'node:net',
-    folders: ['os', 'wire', 'agent/accept', 'http', 'config'],
-    reason: 'sockets are opened by os and accepted by accept (http and config ask isIP)',
+    folders: ['os', 'wire', 'agent/accept', 'http', 'config', 'cli'],
+    reason: 'sockets are opened by os and accepted by accept (http, config and cli ask isIP)',
   },
   {
     name: '@grpc/grpc-js',

@@ -49,7 +49,7 @@ function anchorsOf(headings: readonly string[]): readonly string[] {
   })
 }
 
-/** Lines of the blocks a reader may type, without prompt, comment and who runs them. */
+/** Lines of the blocks a reader may type, without prompt, comment, who runs them and where their output goes. */
 export function commandLines({ blocks }: Page): readonly string[] {
   return blocks
     .filter(({ info }) => ['sh', 'console'].includes(info))
@@ -60,6 +60,7 @@ export function commandLines({ blocks }: Page): readonly string[] {
         line
           .replace(/^\$ /, '')
           .replace(/\s+#.*$/, '')
+          .replace(/\s+>\s*\S+$/, '')
           .replace(/^sudo (-u \w+ )?/, ''),
       )
     })
