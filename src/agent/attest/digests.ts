@@ -9,7 +9,7 @@ import type { Clock } from '../../runtime/clock.ts'
 export interface Digests {
   /**
    * @param wanted asked again when the file's turn has come: a caller that left must not be worked for
-   * @returns lower-case hex; undefined when the file changed while it was read, or was not wanted any more
+   * @returns lower-case hex; undefined when the file changed while it was read, or this caller did not want it any more
    * @throws the error of the file system
    */
   sha256(
@@ -38,28 +38,40 @@ export function createDigests(options: DigestsOptions): Digests {
   const running = new Map<string, Promise<string | undefined>>()
   const turns = createTurns(options.parallel ?? 2)
 
-  const compute: Digests['sha256'] = async (file, uid, wanted) => {
-    const digest = await turns(uid, async () => (wanted() ? hash(file.fd) : undefined))
-    if (digest === undefined || options.clock.now() - file.changedAt < QUIET_MS) return digest
+  const recall = (identity: string): string | undefined => {
+    const digest = known.get(identity)
+    if (digest === undefined) return undefined
+    // Last in the map is the one used last.
+    known.delete(identity)
+    known.set(identity, digest)
+    return digest
+  }
+  const remember = (file: OpenExecutable, digest: string | undefined): void => {
+    if (digest === undefined || options.clock.now() - file.changedAt < QUIET_MS) return
     known.set(file.identity, digest)
     const [oldest] = known.keys()
     if (known.size > remembered && oldest !== undefined) known.delete(oldest)
+  }
+  const read = async (file: OpenExecutable): Promise<string | undefined> => {
+    const own = hash(file.fd).finally(() => running.delete(file.identity))
+    running.set(file.identity, own)
+    const digest = await own
+    remember(file, digest)
     return digest
   }
   return {
-    sha256(file, uid, wanted) {
-      const digest = known.get(file.identity)
-      if (digest !== undefined) {
-        // Last in the map is the one used last.
-        known.delete(file.identity)
-        known.set(file.identity, digest)
-        return Promise.resolve(digest)
-      }
-      const shared = running.get(file.identity)
-      if (shared !== undefined) return shared
-      const own = compute(file, uid, wanted).finally(() => running.delete(file.identity))
-      running.set(file.identity, own)
-      return own
+    async sha256(file, uid, wanted) {
+      const { identity } = file
+      const found = recall(identity) ?? running.get(identity)
+      if (found !== undefined) return found
+      // Each waits in the turn of its own uid, and the first to have it reads the file for all.
+      const { digest } = await turns(uid, async () => {
+        const meanwhile = recall(identity) ?? running.get(identity)
+        // Wrapped: whoever waits for another's reading must not take up a place of those who read.
+        if (meanwhile !== undefined) return { digest: meanwhile }
+        return { digest: wanted() ? await read(file) : undefined }
+      })
+      return digest
     },
   }
 }

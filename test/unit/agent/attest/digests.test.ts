@@ -77,6 +77,38 @@ test('uids take turns: one with many programs does not keep another waiting', as
   assert.deepEqual(hashes.started, [1, 2, 9, 3, 4])
 })
 
+test('a file that another uid has far back in its queue is read in the turn of who waits for it, and once', async () => {
+  const hashes = heldHashes()
+  const digests = createDigests({ clock, hash: hashes.hash, parallel: 1 })
+  const others = [1, 2, 3].map((fd) => digests.sha256(file(fd), 1001, wanted))
+  const back = digests.sha256(file(4, 'envoy'), 1001, wanted)
+  const mine = digests.sha256(file(5, 'envoy'), 1002, wanted)
+  await settle()
+  await hashes.end(1, 'one')
+  await hashes.end(2, 'two')
+  await hashes.end(5, 'digest of envoy')
+  assert.equal(await mine, 'digest of envoy')
+  await hashes.end(3, 'three')
+  assert.equal(await back, 'digest of envoy')
+  assert.deepEqual(await Promise.all(others), ['one', 'two', 'three'])
+  assert.deepEqual(hashes.started, [1, 2, 5, 3])
+})
+
+test('a caller that left takes the digest from nobody who asked for the same file', async () => {
+  const hashes = heldHashes()
+  const digests = createDigests({ clock, hash: hashes.hash, parallel: 1 })
+  let here = true
+  void digests.sha256(file(1), 1001, wanted)
+  const left = digests.sha256(file(2, 'same'), 1002, () => here)
+  const stays = digests.sha256(file(3, 'same'), 1002, wanted)
+  await settle()
+  here = false
+  await hashes.end(1, 'digest 1')
+  await hashes.end(3, 'digest of both')
+  assert.equal(await left, undefined)
+  assert.equal(await stays, 'digest of both')
+})
+
 test('a caller that left while it waited is not worked for, and a failure does not stop the next', async () => {
   const hashes = heldHashes()
   const digests = createDigests({ clock, hash: hashes.hash, parallel: 1 })
