@@ -2,6 +2,7 @@
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
 import type { X509Authority } from '../authority/authority.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { ErrorCode } from '../runtime/errors.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import type { HealthCheck } from '../telemetry/health.ts'
 import { createUnixClient } from '../wire/client.ts'
@@ -22,8 +23,14 @@ export function healthChecks(parts: {
   return [
     {
       name: 'sds',
-      probes: ['live', 'ready'],
-      run: () => askForSecret(socket),
+      probes: ['live'],
+      // An agent that does not know itself answers all the same, and starting it again would change nothing.
+      run: () => askForSecret(socket, [...ANSWERS, 'not_ready']),
+    },
+    {
+      name: 'sds',
+      probes: ['ready'],
+      run: () => askForSecret(socket, ANSWERS),
     },
     {
       name: 'authority',
@@ -48,7 +55,10 @@ export function healthChecks(parts: {
   ]
 }
 
-async function askForSecret(socket: string): Promise<string> {
+/** With `sds.unauthorized: close` a name that is not granted is refused where it is not found otherwise. */
+const ANSWERS: readonly ErrorCode[] = ['not_found', 'request_invalid']
+
+async function askForSecret(socket: string, answers: readonly ErrorCode[]): Promise<string> {
   const client = createUnixClient(socket)
   try {
     const request = {
@@ -58,9 +68,7 @@ async function askForSecret(socket: string): Promise<string> {
     }
     await client.call(SecretDiscoveryService.method.fetchSecrets, request, { deadlineMs: PROBE_MS })
   } catch (thrown) {
-    // With `sds.unauthorized: close` a name that is not granted is refused where it is not found otherwise.
-    const code = thrown instanceof SpindleError ? thrown.code : undefined
-    if (code !== 'not_found' && code !== 'request_invalid') throw thrown
+    if (!(thrown instanceof SpindleError && answers.includes(thrown.code))) throw thrown
   } finally {
     client.close()
   }

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { healthChecks } from '../../../src/agent/health.ts'
+import type { Sources } from '../../../src/agent/sources.ts'
+import { SecretDiscoveryService } from '../../../src/gen/envoy/service/secret/v3/sds_pb.js'
+import { systemClock } from '../../../src/runtime/clock.ts'
+import type { ErrorCode } from '../../../src/runtime/errors.ts'
+import { SpindleError } from '../../../src/runtime/errors.ts'
+import type { Probe } from '../../../src/telemetry/health.ts'
+import { createHealth } from '../../../src/telemetry/health.ts'
+import { serviceDefinition } from '../../../src/wire/service.ts'
+import { statusOf } from '../../../src/wire/status.ts'
+import { createFakeAuthority, slotView } from '../../fakes/authority.ts'
+import { temporaryFolder } from '../../fakes/folder.ts'
+
+/** Health of an agent whose socket answers `code`; undefined: nobody listens. */
+async function healthOf(t: TestContext, code: ErrorCode | undefined) {
+  const socket = join(temporaryFolder(t), 'agent.sock')
+  if (code !== undefined) {
+    const server = new Server()
+    t.after(() => server.forceShutdown())
+    server.addService(serviceDefinition(SecretDiscoveryService), {
+      FetchSecrets: (_: unknown, done: (status: object) => void) =>
+        done(statusOf(new SpindleError(code, 'as the test wants it'))),
+    })
+    const credentials = ServerCredentials.createInsecure()
+    await promisify(server.bindAsync.bind(server))(`unix:${socket}`, credentials)
+  }
+  const authority = createFakeAuthority(systemClock)
+  const faults: string[] = []
+  const sources = {
+    states: () => faults.map((fault) => ({ name: 'entries', file: 'f', loadedAt: 0, fault })),
+  }
+  const health = createHealth({
+    clock: systemClock,
+    deadlineMs: 2_000,
+    checks: healthChecks({
+      socket,
+      authority,
+      sources: sources as unknown as Sources,
+      clock: systemClock,
+    }),
+  })
+  const ok = async (probe: Probe): Promise<boolean> => (await health[probe]()).ok
+  return { health, authority, faults, ok }
+}
+
+test('an agent is live and ready where its own question is answered', async (t) => {
+  for (const code of ['not_found', 'request_invalid'] as const) {
+    const { ok } = await healthOf(t, code)
+    assert.deepEqual([await ok('live'), await ok('ready')], [true, true], code)
+  }
+})
+
+test('an agent that cannot attest itself is live, as starting it again would not help, and not ready', async (t) => {
+  const { ok } = await healthOf(t, 'not_ready')
+  assert.deepEqual([await ok('live'), await ok('ready')], [true, false])
+})
+
+test('an agent whose socket does not answer, or answers a fault, is neither', async (t) => {
+  for (const code of [undefined, 'internal'] as const) {
+    const { ok } = await healthOf(t, code)
+    assert.deepEqual([await ok('live'), await ok('ready')], [false, false], code)
+  }
+})
+
+test('an agent without a CA that signs is live and not ready; a file not in use is only said', async (t) => {
+  const { ok, health, authority, faults } = await healthOf(t, 'not_found')
+  faults.push('entries[0] is wrong')
+  assert.equal(await ok('ready'), true)
+  assert.match(JSON.stringify(await health.ready()), /entries: entries\[0\] is wrong/)
+  authority.state.set({ anchors: [], slots: [slotView('a', { notAfter: 1 })], fault: 'disk full' })
+  assert.equal(await ok('ready'), false)
+  assert.match(JSON.stringify(await health.ready()), /disk full/)
+  assert.equal(await ok('live'), true)
+})
