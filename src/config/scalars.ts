@@ -109,15 +109,16 @@ export function spiffeId() {
   })
 }
 
-/** The name of a secret; never one that could be taken for a SPIFFE ID. */
+/** The name of a secret; never one that could be taken for a SPIFFE ID, nor `*`, which asks for all there are. */
 export function secretName() {
   return z
     .string()
     .refine((text) => text.length > 0 && text.length <= 256 && printable(text))
-    .refine((text) => !text.toLowerCase().startsWith('spiffe://'))
+    .refine((text) => text !== '*' && !text.toLowerCase().startsWith('spiffe://'))
     .meta({
       label: 'name',
-      allowed: '1 to 256 printable ASCII characters that do not begin with spiffe://',
+      allowed:
+        '1 to 256 printable ASCII characters other than *, which do not begin with spiffe://',
     })
 }
 

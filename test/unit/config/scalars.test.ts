@@ -7,6 +7,7 @@ import {
   listenAddress,
   parseDuration,
   parseSize,
+  secretName,
 } from '../../../src/config/scalars.ts'
 
 test('parseDuration() reads a whole number and one unit, and nothing else', () => {
@@ -69,6 +70,14 @@ test('listenAddress() takes IP addresses and localhost with a port', () => {
     '1.2.3:4',
   ])
     assert.equal(schema.safeParse(text).success, false, text)
+})
+
+test('secretName() takes what can be asked for by name and can be no SPIFFE ID', () => {
+  for (const name of ['default', 'web cert', 'a*', 'x'.repeat(256)])
+    assert.equal(secretName().safeParse(name).success, true, name)
+  // '*' asks for all there are; a stream would never come to look it up.
+  for (const name of ['', '*', 'spiffe://a', 'SPIFFE://a/b', 'é', 'a\nb', 'x'.repeat(257)])
+    assert.equal(secretName().safeParse(name).success, false, name)
 })
 
 test('nearest() finds slips of a letter or two, and guesses no further', () => {

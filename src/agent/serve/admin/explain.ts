@@ -8,7 +8,7 @@ import { defaultEntry, nearMisses } from '../../../registration/match.ts'
 import { selectorKind } from '../../../registration/selector.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Meaning, NamePolicy } from '../../../xds/names.ts'
-import { meaningOf, namesOf } from '../../../xds/names.ts'
+import { meaningOf, namesOf, settledMeaning } from '../../../xds/names.ts'
 import type { Connection, Peer } from '../../accept/connection.ts'
 import type { Attestation, Attestor } from '../../attest/attestor.ts'
 import type { IdentityReading } from '../../obtain/identities.ts'
@@ -125,18 +125,19 @@ function nearest({ registry, policy }: ExplainParts, attestation: Attestation, n
 function nameOf(
   parts: ExplainParts,
   name: string,
-  { entries, undecided }: Match,
+  { entries, undecided, possible }: Match,
 ): { readonly nameState: string; readonly nameWhy: string } {
   if (name === '') return { nameState: '', nameWhy: '' }
-  const meaning = meaningOf(name, parts.policy, grantedBy(entries))
-  switch (meaning.kind) {
-    case 'none': {
-      if (undecided.length === 0) return { nameState: 'absent', nameWhy: meaning.why }
-      return {
-        nameState: 'pending',
-        nameWhy: 'selectors of the process could not be looked up just now',
-      }
+  const granted = grantedBy(entries)
+  const meaning = settledMeaning(name, parts.policy, { granted, possible: grantedBy(possible) })
+  if (meaning === undefined || (meaning.kind === 'none' && undecided.length > 0))
+    return {
+      nameState: 'pending',
+      nameWhy: 'selectors of the process could not be looked up just now',
     }
+  switch (meaning.kind) {
+    case 'none':
+      return { nameState: 'absent', nameWhy: meaning.why }
     case 'svid': {
       const identity = parts.identityOf(meaning.entry)
       if (identity !== undefined && identity.current === undefined)
