@@ -211,6 +211,7 @@ export async function startAgent(
     http = await startHttp({
       host: config.http.host,
       port: config.http.port,
+      descriptors: kernel.descriptors,
       page,
       metrics: {
         contentType: metricRegistry.contentType,

@@ -19,6 +19,8 @@ export interface HttpOptions {
   readonly metrics: MetricsText
   readonly health: Health
   readonly clock: Clock
+  /** How many the process may open: where they are few, http takes a small share of them. */
+  readonly descriptors?: number
   /** Without it `/metrics`, `/live` and `/ready` are all there is. */
   readonly page?: Page | undefined
 }
@@ -35,6 +37,8 @@ const REQUEST_MS = 10_000
 const KEEP_ALIVE_MS = 5000
 /** A scraper, a few probes and people that look; nothing else has business here. */
 const MOST_CONNECTIONS = 64
+/** Of all descriptors http takes one in so many at most. */
+const SHARE_OF_DESCRIPTORS = 16
 
 /**
  * Serves /metrics, /live, /ready and the status page, and nothing that changes anything.
@@ -54,7 +58,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     frameworkErrors: (error, _, reply) => void fail(reply, error),
     http: { maxHeaderSize: 8192, headersTimeout: REQUEST_MS },
   })
-  app.server.maxConnections = MOST_CONNECTIONS
+  const share = Math.ceil((options.descriptors ?? Infinity) / SHARE_OF_DESCRIPTORS)
+  app.server.maxConnections = Math.min(MOST_CONNECTIONS, share)
   guard(app)
   routes(app, options)
   if (options.page !== undefined) addPage(app, options.page, options.clock)

@@ -66,7 +66,7 @@ export function defaultConnectionsPerUid(openFilesLimit: number): number {
 
 /** As many as leave the agent descriptors to go on serving with. */
 export function mostConnections(openFilesLimit: number): number {
-  const reserved = Math.min(RESERVED_DESCRIPTORS, openFilesLimit / 2)
+  const reserved = Math.min(RESERVED_DESCRIPTORS, openFilesLimit * (3 / 4))
   return Math.max(1, Math.floor((openFilesLimit - reserved) / DESCRIPTORS_A_CONNECTION))
 }
 

@@ -14,8 +14,10 @@ import type { X509Authority } from '../../../src/authority/authority.ts'
 import { openLibc } from '../../../src/os/libc.ts'
 import { createPeerReader } from '../../../src/os/peer-credentials.ts'
 import type { Entry } from '../../../src/registration/entry.ts'
+import type { Clock } from '../../../src/runtime/clock.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { createFeed } from '../../../src/runtime/feed.ts'
+import type { Random } from '../../../src/runtime/random.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import type { TrustDomain } from '../../../src/spiffe/spiffe-id.ts'
 
@@ -30,14 +32,21 @@ export interface InProcessSds {
 const NAMES = { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' }
 const HOUR_MS = 3_600_000
 
+export interface InProcessSettings {
+  /** Of identities and streams; connections keep to the real one. */
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
 /** Every caller has every one of `entries`. */
 export async function serveInProcess(
   socket: string,
   entries: readonly Entry[],
   authority: X509Authority,
+  { clock = systemClock, random = systemRandom }: InProcessSettings = {},
 ): Promise<InProcessSds> {
   const libc = openLibc()
-  const common = { clock: systemClock, random: systemRandom }
+  const common = { clock, random }
   const trustDomain = 'example.org' as TrustDomain
   const events: IdentityEvent[] = []
   const onEvent = (event: IdentityEvent): void => void events.push(event)
@@ -62,7 +71,7 @@ export async function serveInProcess(
     report: { opened: quiet, closed: quiet, refused: quiet, weaklyHeld: quiet },
   })
   const sds = createSds({
-    clock: systemClock,
+    clock,
     callerOf: opened.peerOf,
     identities,
     bundles: bundles.feed,
