@@ -86,7 +86,10 @@ export function openSources(config: AgentConfig, options: SourcesOptions): Sourc
   }
 }
 
-export function readEntriesOf(config: AgentConfig, text: string): ReturnType<typeof readEntries> {
+export function readEntriesOf(
+  config: Pick<AgentConfig, 'trustDomain' | 'entries' | 'bundles'>,
+  text: string,
+): ReturnType<typeof readEntries> {
   const { file } = config.entries
   const bundles = Object.keys(config.bundles) as TrustDomain[]
   return readEntries(text, { file, trustDomain: config.trustDomain, bundles })

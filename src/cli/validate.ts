@@ -1,13 +1,13 @@
 import { readBundle, readEntriesOf } from '../agent/sources.ts'
 import { attachedCa } from '../authority/disk-files.ts'
-import type { AgentConfig } from '../config/agent-config.ts'
-import { readAgentConfig } from '../config/agent-config.ts'
+import type { AgentConfig, NamedFiles } from '../config/agent-config.ts'
+import { namedFiles, readAgentConfig } from '../config/agent-config.ts'
 import { faultLine } from '../config/fault.ts'
-import type { Fault } from '../config/fault.ts'
 import { readLimited } from '../os/files.ts'
 import { openCaFiles } from '../os/key-files.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
+import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts'
 import type { Io } from './io.ts'
 
@@ -24,34 +24,62 @@ interface LoadedConfig {
  * @throws SpindleError `config_invalid` with every fault of all of them at once
  */
 export async function loadConfig(file: string): Promise<LoadedConfig> {
-  const { config, warnings } = readAgentConfig(readFile(file), { file })
-  const said = warnings.map((warning) => `${file}: ${faultLine(warning)}`)
-  const note = (from: string, notes: readonly Fault[]): void => {
-    said.push(...notes.map((each) => `${from}: ${faultLine(each)}`))
-  }
+  const text = readFile(file)
+  const said: string[] = []
   const faults: string[] = []
-  const attempt = async (check: () => void | Promise<void>): Promise<void> => {
+  const attempt: Attempt = async (check) => {
     try {
-      await check()
+      said.push(...(await check()))
     } catch (thrown) {
       if (!(thrown instanceof SpindleError)) throw thrown
       faults.push(thrown.message)
     }
   }
-  const { entries, bundles, authority, svid } = config
-  await attempt(() => note(entries.file, readEntriesOf(config, readFile(entries.file)).warnings))
+  let config: AgentConfig | undefined
+  await attempt(() => {
+    const read = readAgentConfig(text, { file })
+    config = read.config
+    return read.warnings.map((warning) => `${file}: ${faultLine(warning)}`)
+  })
+  await readNamedFiles(config ?? namedFiles(text, { file }), attempt)
+  if (config === undefined || faults.length > 0)
+    throw new SpindleError('config_invalid', faults.join('\n'))
+  return { config, warnings: said }
+}
+
+/** Takes the warnings of a check, or the fault that it throws. */
+type Attempt = (check: () => readonly string[] | Promise<readonly string[]>) => Promise<void>
+
+async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promise<void> {
+  const { trustDomain, entries, bundles = {}, authority, svid } = named
+  if (trustDomain !== undefined && entries !== undefined)
+    await attempt(() =>
+      readEntriesOf({ trustDomain, entries, bundles }, readFile(entries.file)).warnings.map(
+        (warning) => `${entries.file}: ${faultLine(warning)}`,
+      ),
+    )
   for (const [name, bundle] of Object.entries(bundles))
-    await attempt(() => {
-      const { notes } = readBundle(parseTrustDomain(name), readFile(bundle.file), bundle.file)
-      said.push(...notes.map((each) => `${bundle.file}: ${each}`))
-    })
-  if (authority.kind === 'disk')
+    if (isTrustDomain(name))
+      await attempt(() =>
+        readBundle(name, readFile(bundle.file), bundle.file).notes.map(
+          (note) => `${bundle.file}: ${note}`,
+        ),
+      )
+  if (authority?.kind === 'disk' && svid !== undefined)
     await attempt(async () => {
       const material = openCaFiles(authority, systemClock).read()
       await attachedCa(material, { now: systemClock.now(), svidTtlMs: svid.ttlMs })
+      return []
     })
-  if (faults.length > 0) throw new SpindleError('config_invalid', faults.join('\n'))
-  return { config, warnings: said }
+}
+
+/** One that is none is a fault of the configuration, and told as that. */
+function isTrustDomain(name: string): name is TrustDomain {
+  try {
+    return parseTrustDomain(name) === name
+  } catch {
+    return false
+  }
 }
 
 function readFile(path: string): string {

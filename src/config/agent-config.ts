@@ -4,7 +4,7 @@ import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts'
 import { agentWarnings, crossFaults } from './checks.ts'
 import { ConfigError } from './fault.ts'
 import type { Fault } from './fault.ts'
-import { schemaFaults } from './schema-faults.ts'
+import { readShape, schemaFaults } from './schema-faults.ts'
 import type { Listen } from './scalars.ts'
 import { isLoopback } from './scalars.ts'
 import { agentSchema } from './schema.ts'
@@ -104,6 +104,34 @@ export function readAgentConfig(
   }
 }
 
+/** What a config says of the other files it names, and what it takes to read them. */
+export type NamedFiles = Partial<
+  Pick<AgentConfig, 'trustDomain' | 'entries' | 'bundles' | 'authority' | 'svid'>
+>
+
+/** The files that a config with faults names all the same, so that their faults are told together with its own. */
+export function namedFiles(text: string, { file }: { readonly file: string }): NamedFiles {
+  const source = readYaml(text)
+  if (source.faults.length > 0) return {}
+  const { trustDomain, entries, bundles, authority, svid } = readShape(
+    agentSchema,
+    source.value,
+  ).fields
+  const folder = dirname(resolve(file))
+  const full = (path: string): string => resolve(folder, path)
+  // Which files are meant is not known where its keys do not belong together.
+  const attached = crossFaults(source.value, folder).some(({ path }) => path[0] === 'authority')
+    ? undefined
+    : authority
+  return {
+    ...(trustDomain && { trustDomain }),
+    ...(entries && { entries: { file: full(entries.file) } }),
+    ...(bundles && { bundles: resolvedBundles(bundles, full) }),
+    ...(attached && { authority: resolvedAuthority(attached, full) }),
+    ...(svid && { svid: { ttlMs: svid.ttl, keyType: svid.keyType } }),
+  }
+}
+
 function resolved(file: AgentFile, full: (path: string) => string): AgentConfig {
   return {
     trustDomain: file.trustDomain,
@@ -114,9 +142,7 @@ function resolved(file: AgentFile, full: (path: string) => string): AgentConfig 
     authority: resolvedAuthority(file.authority, full),
     svid: { ttlMs: file.svid.ttl, keyType: file.svid.keyType },
     entries: { file: full(file.entries.file) },
-    bundles: bare(
-      Object.entries(file.bundles).map(([key, value]) => [key, { file: full(value.file) }]),
-    ),
+    bundles: resolvedBundles(file.bundles, full),
     attestors: file.attestors,
     attestation: { pidfd: file.attestation.pidfd, periodMs: file.attestation.period },
     sds: {
@@ -137,6 +163,13 @@ function resolvedHttp({
   page,
 }: Exclude<AgentFile['http'], false>): NonNullable<AgentConfig['http']> {
   return { ...listen, page: page ?? isLoopback(listen.host) }
+}
+
+function resolvedBundles(
+  bundles: AgentFile['bundles'],
+  full: (path: string) => string,
+): AgentConfig['bundles'] {
+  return bare(Object.entries(bundles).map(([key, value]) => [key, { file: full(value.file) }]))
 }
 
 function resolvedAuthority(

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { loadConfig } from '../../../src/cli/validate.ts'
+import { SpindleError } from '../../../src/runtime/errors.ts'
+import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
+
+const ENTRIES = { entries: [{ spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:1'] }] }
+const CONFIG = {
+  trustDomain: 'example.org',
+  entries: { file: 'entries.yaml' },
+  bundles: { 'partner.test': { file: 'partner.json' } },
+}
+
+/** The path of a configuration, in a folder with the files it names. */
+function written(t: TestContext, files: Readonly<Record<string, unknown>>): string {
+  const folder = temporaryFolder(t)
+  const all = { 'entries.yaml': ENTRIES, 'partner.json': { keys: [] }, ...files }
+  // JSON is YAML, too.
+  for (const [name, content] of Object.entries(all)) writeIn(folder, name, JSON.stringify(content))
+  return writeIn(
+    folder,
+    'agent.yaml',
+    JSON.stringify({ ...CONFIG, ...(files['agent.yaml'] ?? {}) }),
+  )
+}
+
+async function faultsOf(file: string): Promise<string> {
+  try {
+    await loadConfig(file)
+  } catch (thrown) {
+    assert(thrown instanceof SpindleError && thrown.code === 'config_invalid')
+    return thrown.message
+  }
+  return assert.fail('there is no fault')
+}
+
+test('loadConfig() reads a configuration and all it names, and tells what is odd about each', async (t) => {
+  const federated = [{ ...ENTRIES.entries[0], federatesWith: ['other.test'] }]
+  const file = written(t, {
+    'agent.yaml': { svid: { ttl: '20s' }, authority: { kind: 'embedded', caTtl: '1h' } },
+    'entries.yaml': { entries: federated },
+    'partner.json': { keys: [{ kty: 'EC' }] },
+  })
+  const { config, warnings } = await loadConfig(file)
+  assert.equal(config.trustDomain, 'example.org')
+  for (const [name, what] of [
+    ['agent.yaml', 'svid.ttl'],
+    ['entries.yaml', 'other.test'],
+    ['partner.json', 'has no use'],
+  ] as const)
+    assert(
+      warnings.some((line) => line.includes(name) && line.includes(what)),
+      `${name}: ${warnings.join('\n')}`,
+    )
+})
+
+test('loadConfig() tells the faults of the configuration and of every file it names at once', async (t) => {
+  const file = written(t, {
+    'agent.yaml': {
+      svid: { ttl: '1s' },
+      authority: { kind: 'disk', certFile: 'ca.pem', keyFile: 'ca.key' },
+      bundles: {
+        'partner.test': { file: 'partner.json' },
+        'other.test': { file: 'missing.pem' },
+        'Not A Domain': { file: 'partner.json' },
+      },
+    },
+    'entries.yaml': { entries: [{ spiffeId: 'spiffe://other/web', selectors: ['unix'] }] },
+    'partner.json': { keys: 7 },
+  })
+  const message = await faultsOf(file)
+  for (const [place, fault] of [
+    ['agent.yaml', 'svid.ttl: is "1s"'],
+    ['agent.yaml', 'Not A Domain'],
+    ['entries.yaml', 'entries[0].spiffeId'],
+    ['entries.yaml', 'entries[0].selectors[0]'],
+    ['partner.test', 'keys must be present'],
+    ['missing.pem', 'cannot be read'],
+  ] as const)
+    assert(message.includes(place) && message.includes(fault), `${fault}: ${message}`)
+  const once = message.split('\n').filter((line) => line.includes('Not A Domain'))
+  assert.equal(once.length, 1, 'each fault once')
+})
+
+test('loadConfig() tells an attached CA that cannot be used beside the faults of the entries', async (t) => {
+  const file = written(t, {
+    'agent.yaml': { authority: { kind: 'disk', certFile: 'ca.pem', keyFile: 'ca.key' } },
+    'entries.yaml': { entries: 'none' },
+  })
+  const message = await faultsOf(file)
+  assert.match(message, /entries\.yaml/)
+  assert.match(message, /ca\.(pem|key)/)
+})
+
+test('loadConfig() looks for no files of an attached CA whose keys do not belong together', async (t) => {
+  const file = written(t, { 'agent.yaml': { authority: { kind: 'disk', certFile: 'ca.pem' } } })
+  const message = await faultsOf(file)
+  assert.match(message, /agent\.yaml: \d fault/)
+  assert.doesNotMatch(message, /cannot be read|is not a file|EISDIR/)
+})
+
+test('loadConfig() of a text that is no YAML says that alone', async (t) => {
+  const file = writeIn(temporaryFolder(t), 'agent.yaml', 'a: [')
+  assert.match(await faultsOf(file), /agent\.yaml: 1 fault/)
+})
