@@ -10,12 +10,7 @@ import type { Connection, Peer } from './connection.ts'
 
 /** Why a connection was refused, or, for `excess`, ended for what it sent. A closed set: it labels a metric. */
 export type RefusalReason =
-  | PeerFault
-  | 'uid_limit'
-  | 'connection_limit'
-  | 'not_allowed'
-  | 'excess'
-  | 'closing'
+  PeerFault | 'uid_limit' | 'connection_limit' | 'not_allowed' | 'excess' | 'closing'
 
 export interface Refusal {
   readonly reason: RefusalReason

@@ -243,8 +243,8 @@ test('defaultConnectionsPerUid leaves half of the descriptors to the others, two
   assert.equal(defaultConnectionsPerUid(2), 1)
 })
 
-test('mostConnections leaves the agent descriptors of its own, under a low limit half of them', () => {
+test('mostConnections leaves the agent descriptors of its own, under a low limit three quarters of them', () => {
   assert.equal(mostConnections(20_256), 10_000)
-  assert.equal(mostConnections(128), 32)
+  assert.equal(mostConnections(128), 16)
   assert.equal(mostConnections(1), 1)
 })
