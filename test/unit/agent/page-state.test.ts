@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PageStateParts } from '../../../src/agent/page-state.ts'
+import { describePage } from '../../../src/agent/page-state.ts'
+import type { HeldSecretView, SdsStream } from '../../../src/agent/serve/stream.ts'
+import { createRegistry } from '../../../src/registration/match.ts'
+import { parseSelector } from '../../../src/registration/selector.ts'
+import { createFeed } from '../../../src/runtime/feed.ts'
+import { createFakeAuthority } from '../../fakes/authority.ts'
+import { createFakeCaller } from '../../fakes/caller.ts'
+import { createManualClock } from '../../fakes/clock.ts'
+import { createFakeIdentities } from '../../fakes/identities.ts'
+import { entry } from './obtain/setting.ts'
+
+const uid = parseSelector('unix:uid:1001')
+const web = entry('web', { selectors: [uid], hint: 'internal', default: true })
+const batch = entry('batch', { selectors: [parseSelector('unix:path:/bin/batch'), uid].toSorted() })
+
+function streamOf(sidecar: object, held: Partial<HeldSecretView>): SdsStream {
+  const secret = { name: 'default', sent: undefined, acked: undefined, why: '', ...held }
+  return {
+    sidecar,
+    variant: 'delta',
+    node: { id: 'web-1', cluster: 'web', envoyVersion: '1.40.0' },
+    held: () => [secret],
+  } as unknown as SdsStream
+}
+
+function parts(more: Partial<PageStateParts> = {}): PageStateParts {
+  const clock = createManualClock()
+  const identities = createFakeIdentities()
+  identities.set(web, 'a', 5_000)
+  identities.fail(batch, 'the CA is away')
+  const entries = { content: createFeed(createRegistry([web, batch])) }
+  const state = { name: 'entries', file: 'e.yaml', loadedAt: 1, fault: 'line 3' }
+  return {
+    config: {
+      trustDomain: 'example.org',
+      socket: '/run/a.sock',
+      authority: { kind: 'embedded' },
+    } as PageStateParts['config'],
+    version: '1.2.3',
+    startedAt: 7,
+    clock,
+    handle: 'peer-pidfd',
+    connections: () => 3,
+    sds: { streams: new Set() } as unknown as PageStateParts['sds'],
+    identities,
+    authority: createFakeAuthority(clock),
+    bundles: { feed: createFeed(new Map()) } as unknown as PageStateParts['bundles'],
+    sources: { entries, states: () => [state] } as unknown as PageStateParts['sources'],
+    nacks: async () => ({ ocsp: 2 }),
+    ...more,
+  }
+}
+
+test('describePage() tells entries with their certificate, their users, and who is near', async () => {
+  const caller = createFakeCaller({ pid: 12, uid: 1001 })
+  caller.matches(web)
+  const { attestation, match } = caller.state.current
+  caller.state.set({
+    attestation: { ...attestation!, selectors: new Set([uid]) },
+    match,
+    undecided: undefined,
+  })
+  const held: Partial<HeldSecretView> = {
+    status: 'rejected',
+    sent: 'v2',
+    acked: 'v1',
+    kind: 'svid',
+    sentAt: 10,
+    notAfter: 20,
+    rejection: 'ocsp',
+  }
+  const ofOne = { caller }
+  const streams = new Set([streamOf(ofOne, held), streamOf(ofOne, { status: 'waiting', why: 'x' })])
+  const sds = { streams } as unknown as PageStateParts['sds']
+  const given = parts({ sds })
+  const page = await describePage(given)
+  assert.deepEqual(page.entries, [
+    {
+      id: 'web',
+      spiffeId: web.spiffeId,
+      selectors: ['unix:uid:1001'],
+      hint: 'internal',
+      default: true,
+      federatesWith: [],
+      issuedAt: 0,
+      renewsAt: 2_500,
+      expiresAt: 5_000,
+      usedBy: ['fake:1'],
+      users: 1,
+      near: [],
+    },
+    {
+      id: 'batch',
+      spiffeId: batch.spiffeId,
+      selectors: ['unix:path:/bin/batch', 'unix:uid:1001'],
+      hint: '',
+      default: false,
+      federatesWith: [],
+      fault: 'the CA is away',
+      usedBy: [],
+      users: 0,
+      near: [{ sidecar: 'fake:1', missing: ['unix:path:/bin/batch'] }],
+    },
+  ])
+  const [sidecar, ...others] = page.sidecars
+  assert.equal(others.length, 0, 'both streams are of one sidecar')
+  const { id, pid, uid: owner, path, nodeId, envoyVersion, spiffeIds, secrets } = sidecar!
+  assert.deepEqual(
+    [id, pid, owner, path, nodeId, envoyVersion, spiffeIds],
+    ['fake:1', 12, 1001, '/usr/bin/envoy', 'web-1', '1.40.0', [web.spiffeId]],
+  )
+  const common = { name: 'default', variant: 'delta' }
+  assert.deepEqual(secrets, [
+    {
+      ...common,
+      kind: 'svid',
+      state: 'rejected',
+      version: 'v2',
+      acknowledgedVersion: 'v1',
+      sentAt: 10,
+      expiresAt: 20,
+      rejection: 'ocsp',
+    },
+    { ...common, kind: '', state: 'waiting', version: '', acknowledgedVersion: '', why: 'x' },
+  ])
+  assert.equal(page.at, given.clock.now())
+})
+
+test('describePage() tells the agent, CAs, files and NACKs, and nothing that is a key', async () => {
+  const page = await describePage(parts())
+  assert.deepEqual(page.agent, {
+    version: '1.2.3',
+    trustDomain: 'example.org',
+    pid: process.pid,
+    startedAt: 7,
+    socket: '/run/a.sock',
+    connections: 3,
+    streams: 0,
+    peerCredentials: 'peer-pidfd',
+  })
+  assert.deepEqual(page.authority, {
+    kind: 'embedded',
+    slots: [{ authorityId: 'a', status: 'active', notBefore: 0, notAfter: 2 ** 50 }],
+  })
+  assert.deepEqual(page.sources, [
+    { name: 'entries', file: 'e.yaml', loadedAt: 1, fault: 'line 3' },
+  ])
+  assert.deepEqual(page.nacks, { ocsp: 2 })
+  assert.doesNotMatch(JSON.stringify(page), /pkcs8|key a|chain a/)
+})
+
+test('describePage() tells some of very many entries, and counts all', async () => {
+  const many = Array.from({ length: 6_000 }, (_, n) => entry(`e${n}`, { selectors: [uid] }))
+  const sources = {
+    entries: { content: createFeed(createRegistry(many)) },
+    states: () => [],
+  } as unknown as PageStateParts['sources']
+  const page = await describePage(parts({ sources }))
+  assert.deepEqual([page.entries.length, page.entryCount, page.nearComplete], [5_000, 6_000, false])
+})
