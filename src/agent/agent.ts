@@ -144,7 +144,7 @@ export async function startAgent(
     quarantine: createQuarantine(),
     policy,
     clock,
-    nonce: () => random.bytes(8).toString('hex'),
+    nonce: createNonces(random),
     encoder: createResponseEncoder(`spindle ${version}`),
     observer: timeline === undefined ? observer : recordStreams(observer, timeline),
     namesPerStream: limits.namesPerStream,
@@ -246,4 +246,11 @@ export async function startAgent(
       stateFolder.close()
     },
   }
+}
+
+/** Unlike any other of this agent and of the one before it; nobody needs to be unable to guess the next. */
+function createNonces(random: Random): () => string {
+  const life = random.bytes(6).toString('hex')
+  let count = 0
+  return () => `${life}-${(++count).toString(36)}`
 }
