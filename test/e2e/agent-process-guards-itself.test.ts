@@ -20,7 +20,7 @@ import { stringify } from 'yaml'
 import { startChild } from '../../src/os/child.ts'
 import { spindle } from './rig/command.ts'
 import type { CommandResult } from './rig/command.ts'
-import { createRig, ROOT } from './rig/rig.ts'
+import { createRig, eventually, ROOT } from './rig/rig.ts'
 import type { Rig } from './rig/rig.ts'
 import { createSdsCaller } from './rig/sds-caller.ts'
 
@@ -88,6 +88,9 @@ test('no process of the same user reads the memory of an agent, and no core of i
   const plain = spawn(POWERLESS[0] ?? '', [...POWERLESS.slice(1), 'sleep', '60'])
   rig.atEnd(() => plain.kill('SIGKILL'))
   await once(plain, 'spawn')
+  await eventually('it has become a process without capabilities', () =>
+    readFileSync(`/proc/${plain.pid}/cmdline`, 'utf8').startsWith('sleep'),
+  )
   const read = (pid: number | undefined, file: string): string => {
     const command = [...POWERLESS.slice(1), 'head', '-c', '1', `/proc/${pid}/${file}`]
     return spawnSync(POWERLESS[0] ?? '', command).stderr.toString()
