@@ -58,7 +58,7 @@ export function createSds(options: SdsOptions): Sds {
   const fetch = async (call: ServerUnaryCall<DiscoveryRequest, Encoded>): Promise<Encoded> => {
     const sidecar = sidecarOf(options.callerOf(call))
     const gone = new AbortController()
-    call.once('cancelled', () => gone.abort())
+    call.once('cancelled', () => gone.abort('the client has gone'))
     const response = await fetchWhatIsThere(
       {
         request: readSotw(call.request),
