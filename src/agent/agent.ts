@@ -5,7 +5,9 @@ import { startHttp } from '../http/server.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
+import { createNonces } from '../runtime/random.ts'
 import type { SpiffeId } from '../spiffe/spiffe-id.ts'
+import type { Health } from '../telemetry/health.ts'
 import { createHealth } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createMetrics, nacksByClass } from '../telemetry/metrics.ts'
@@ -16,12 +18,12 @@ import { createUnixAttestor } from './attest/unix.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
 import { recordReports, recordStreams } from './history.ts'
+import type { Kernel } from './kernel.ts'
 import { openKernel } from './kernel.ts'
 import type { Caller } from './match/caller.ts'
 import { createCallers } from './match/callers.ts'
-import { createBundles } from './obtain/bundles.ts'
-import { createIdentities } from './obtain/identities.ts'
-import { openAuthority } from './obtain/open-authority.ts'
+import type { Supply } from './obtain/supply.ts'
+import { openSupply } from './obtain/supply.ts'
 import { pageFiles } from './page-files.ts'
 import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
@@ -31,7 +33,9 @@ import { createQuarantine } from './serve/quarantine.ts'
 import { createResponseEncoder } from './serve/responses.ts'
 import { createSds } from './serve/sds.ts'
 import { createSecrets } from './serve/secrets.ts'
+import type { AgentSocket } from './socket.ts'
 import { openSocket } from './socket.ts'
+import type { Sources } from './sources.ts'
 import { openSources } from './sources.ts'
 
 export interface AgentEnvironment {
@@ -60,15 +64,10 @@ export async function startAgent(
   config: AgentConfig,
   environment: AgentEnvironment,
 ): Promise<Agent> {
-  const { clock, random, log, version } = environment
+  const setting = { config, environment, reports: openReports(config, environment) }
+  const { clock, log } = environment
   const startedAt = clock.now()
-  const metricRegistry = new MetricRegistry()
-  const metrics = createMetrics({ registry: metricRegistry, clock, version })
-  const seldom = createSeldom(log, clock)
-  const timeline = config.http?.page === true ? createTimeline(clock) : undefined
-  const plainly = createReporter({ metrics, log, seldom, own: config.trustDomain })
-  const report = timeline === undefined ? plainly : recordReports(plainly, timeline)
-
+  const { report, timeline } = setting.reports
   const kernel = await openKernel(config.attestation.pidfd)
   report.peerHandle(kernel.handle)
   const sources = openSources(config, {
@@ -76,10 +75,80 @@ export async function startAgent(
     onReload: report.reloaded,
     onWarnings: report.warnings,
   })
+  const accepting = await openAccepting(setting, kernel, sources)
+  // Whoever runs on this socket or this folder already must not have its CA touched.
+  const uid = process.geteuid?.() ?? 0
+  const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
+  const federated = sources.bundles
+  const supply = await openSupply(config, { ...environment, federated, report })
+  const serving = openServing(setting, accepting.socket, supply)
+  const parts = {
+    ...accepting,
+    ...supply,
+    ...serving,
+    kernel,
+    sources,
+    uid,
+    startedAt,
+  }
+  const { admin, http, reload } = await openOutside(setting, parts)
+  accepting.socket.start()
+  admin.start()
+  const addresses = {
+    socket: config.socket,
+    adminSocket: config.admin.socket,
+    http: http?.address ?? '',
+  }
+  const { trustDomain } = config
+  log.info({ ...addresses, trustDomain, version: environment.version }, 'agent ready')
+
+  const { sds, callers, identities, bundles, authority, socket } = parts
+  return {
+    addresses,
+    reload,
+    async stop() {
+      sds.endStreams('the agent is shutting down')
+      await Promise.all([socket.stop(), admin.stop(), http?.close()])
+      for (const part of [sds, callers, identities, bundles, sources, timeline]) part?.close()
+      await authority.close()
+      stateFolder.close()
+    },
+  }
+}
+
+/** What every part of one agent is made with. */
+interface Setting {
+  readonly config: AgentConfig
+  readonly environment: AgentEnvironment
+  readonly reports: ReturnType<typeof openReports>
+}
+
+function openReports(config: AgentConfig, { clock, log, version }: AgentEnvironment) {
+  const registry = new MetricRegistry()
+  const metrics = createMetrics({ registry, clock, version })
+  const seldom = createSeldom(log, clock)
+  const report = createReporter({ metrics, log, seldom, own: config.trustDomain })
+  const observer = createStreamObserver(metrics, log, { ownPid: process.pid, seldom })
+  if (config.http?.page !== true) return { registry, report, observer, timeline: undefined }
+  const timeline = createTimeline(clock)
+  return {
+    registry,
+    report: recordReports(report, timeline),
+    observer: recordStreams(observer, timeline),
+    timeline,
+  }
+}
+
+/** accept → attest → match: the socket, closed yet, and who calls on it. */
+async function openAccepting(
+  { config, environment, reports: { report } }: Setting,
+  kernel: Kernel,
+  sources: Sources,
+) {
+  const { clock, random } = environment
   const registry = sources.entries.content
   report.registry(registry.current)
   registry.subscribe(report.registry)
-
   const attestor = createUnixAttestor({ clock, config: config.attestors.unix })
   const callers = createCallers({
     attestor,
@@ -90,15 +159,14 @@ export async function startAgent(
     onAttested: report.attested,
     onRefused: report.attestationRefused,
   })
-
-  const { limits } = config
+  const { connectionsPerUid, streamsPerConnection } = config.limits
   const socket = await openSocket<Caller>({
     ...kernel,
     clock,
     limits: {
-      connectionsPerUid: limits.connectionsPerUid ?? defaultConnectionsPerUid(kernel.descriptors),
+      connectionsPerUid: connectionsPerUid ?? defaultConnectionsPerUid(kernel.descriptors),
       connections: mostConnections(kernel.descriptors),
-      streamsPerConnection: limits.streamsPerConnection,
+      streamsPerConnection,
     },
     path: config.socket,
     // Anyone may connect: who it is, the kernel says.
@@ -107,34 +175,20 @@ export async function startAgent(
     welcome: (connection) => callers.admit(connection),
     report: report.connections,
   })
-  // Whoever runs on this socket or this folder already must not have its CA touched.
-  const uid = process.geteuid?.() ?? 0
-  const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
-  const authority = await openAuthority(config, { clock, random, onEvent: report.authorityEvent })
-  report.authority(authority.state.current)
-  authority.state.subscribe(report.authority)
-  const identities = createIdentities({
-    ...config.svid,
-    authority,
-    clock,
-    random,
-    onEvent: report.identityEvent,
-  })
-  const bundles = createBundles(config.trustDomain, authority.state)
-  for (const [trustDomain, source] of sources.bundles) {
-    bundles.setFederated(trustDomain, source.content.current)
-    source.content.subscribe((bundle) => bundles.setFederated(trustDomain, bundle))
-  }
-  report.bundles(bundles.feed.current)
-  bundles.feed.subscribe(report.bundles)
+  return { attestor, callers, socket }
+}
 
+function openServing(
+  { config, environment: { clock, random, version }, reports: { observer } }: Setting,
+  socket: AgentSocket<Caller>,
+  { identities, bundles }: Supply,
+) {
   const policy = {
     reserved: config.sds.names,
     aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
     trustDomain: config.trustDomain,
   }
   const secrets = createSecrets()
-  const observer = createStreamObserver(metrics, log, { ownPid: process.pid, seldom })
   const sds = createSds({
     ...config.sds,
     callerOf: socket.peerOf,
@@ -146,11 +200,27 @@ export async function startAgent(
     clock,
     nonce: createNonces(random),
     encoder: createResponseEncoder(`spindle ${version}`),
-    observer: timeline === undefined ? observer : recordStreams(observer, timeline),
-    namesPerStream: limits.namesPerStream,
+    observer,
+    namesPerStream: config.limits.namesPerStream,
   })
   sds.addTo(socket.server)
+  return { policy, secrets, sds }
+}
 
+type Parts = Awaited<ReturnType<typeof openAccepting>> &
+  Supply &
+  ReturnType<typeof openServing> & {
+    readonly kernel: Kernel
+    readonly sources: Sources
+    readonly uid: number
+    readonly startedAt: number
+  }
+
+/** What people and probes look at it through: health, the admin socket and HTTP. */
+async function openOutside(setting: Setting, parts: Parts) {
+  const { config, environment, reports } = setting
+  const { clock, log, version } = environment
+  const { authority, sources, socket } = parts
   const health = createHealth({
     clock,
     deadlineMs: HEALTH_DEADLINE_MS,
@@ -166,91 +236,62 @@ export async function startAgent(
     }
   }
   let http: HttpServer | undefined
-  const httpAddress = (): string => http?.address ?? ''
   const admin = await openAdmin({
-    kernel,
+    ...parts,
     config,
     version,
-    startedAt,
     clock,
-    uid,
     socket,
-    sds,
-    identities,
-    authority,
-    bundles,
-    secrets,
-    sources,
-    attestor,
-    policy,
     health,
-    httpAddress,
+    httpAddress: () => http?.address ?? '',
     reload,
-    report: report.adminConnections,
+    report: reports.report.adminConnections,
   })
+  if (config.http !== undefined) http = await openHttp(config.http, setting, { ...parts, health })
+  return { admin, http, reload }
+}
+
+function openHttp(
+  { host, port }: NonNullable<AgentConfig['http']>,
+  { config, environment: { clock, version }, reports }: Setting,
+  parts: Parts & { readonly health: Health },
+): Promise<HttpServer> {
+  const { registry, report, timeline } = reports
+  const { health, identities, kernel, socket } = parts
   const page = timeline && {
     files: pageFiles(),
     timeline,
     state: () =>
       describePage({
+        ...parts,
         config,
         version,
-        startedAt,
         clock,
         handle: kernel.handle,
         connections: () => socket.connections.size,
-        sds,
-        identities,
-        authority,
-        bundles,
-        sources,
-        nacks: () => nacksByClass(metricRegistry),
+        nacks: () => nacksByClass(registry),
       }),
   }
-  if (config.http !== undefined)
-    http = await startHttp({
-      host: config.http.host,
-      port: config.http.port,
-      descriptors: kernel.descriptors,
-      page,
-      metrics: {
-        contentType: metricRegistry.contentType,
-        async metrics() {
-          const { ok } = await health.ready()
-          report.moment({
-            now: clock.now(),
-            ready: ok,
-            identities: identities.current(),
-            missing: identities.missing(),
-            bundles: config.bundles,
-          })
-          return metricRegistry.metrics()
-        },
+  return startHttp({
+    host,
+    port,
+    descriptors: kernel.descriptors,
+    page,
+    metrics: {
+      contentType: registry.contentType,
+      async metrics() {
+        const { ok } = await health.ready()
+        report.moment({
+          now: clock.now(),
+          ready: ok,
+          identities: identities.current(),
+          missing: identities.missing(),
+          bundles: config.bundles,
+        })
+        return registry.metrics()
       },
-      health,
-      clock,
-    })
-  socket.start()
-  admin.start()
-  const addresses = { socket: config.socket, adminSocket: config.admin.socket, http: httpAddress() }
-  log.info({ ...addresses, trustDomain: config.trustDomain, version }, 'agent ready')
-
-  return {
-    addresses,
-    reload,
-    async stop() {
-      sds.endStreams('the agent is shutting down')
-      await Promise.all([socket.stop(), admin.stop(), http?.close()])
-      for (const part of [sds, callers, identities, bundles, sources, timeline]) part?.close()
-      await authority.close()
-      stateFolder.close()
     },
-  }
-}
-
-/** Unlike any other of this agent and of the one before it; nobody needs to be unable to guess the next. */
-function createNonces(random: Random): () => string {
-  const life = random.bytes(6).toString('hex')
-  let count = 0
-  return () => `${life}-${(++count).toString(36)}`
+    health,
+    clock,
+  })
 }

@@ -13,3 +13,10 @@ export const systemRandom: Random = {
   // 48 bits are exact in a double and are read in one go.
   fraction: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
 }
+
+/** Texts unlike any other of this process and of the one before it; nobody needs to be unable to guess the next. */
+export function createNonces(random: Random): () => string {
+  const life = random.bytes(6).toString('hex')
+  let count = 0
+  return () => `${life}-${(++count).toString(36)}`
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { systemRandom } from '../../../src/runtime/random.ts'
+import { createNonces, systemRandom } from '../../../src/runtime/random.ts'
 
 test('systemRandom.bytes: gives the number asked for, different each time', () => {
   const seen = new Set(Array.from({ length: 100 }, () => systemRandom.bytes(20).toString('hex')))
@@ -14,4 +14,10 @@ test('systemRandom.fraction: lies in [0, 1) and is spread over it', () => {
   const mean = draws.reduce((sum, draw) => sum + draw, 0) / draws.length
   assert.ok(mean > 0.45 && mean < 0.55, String(mean))
   assert.ok(Math.min(...draws) < 0.01 && Math.max(...draws) > 0.99)
+})
+
+test('createNonces: gives no text twice, nor one of another life', () => {
+  const lives = [createNonces(systemRandom), createNonces(systemRandom)]
+  const seen = lives.flatMap((nonce) => Array.from({ length: 1_000 }, nonce))
+  assert.equal(new Set(seen).size, 2_000)
 })

@@ -1,0 +1,53 @@
+/** What is served, from its sources: the authority, and the identities and bundles that come of it. */
+import type { AuthorityState, X509Authority } from '../../authority/authority.ts'
+import type { AuthorityEvent } from '../../authority/slot.ts'
+import type { AgentConfig } from '../../config/agent-config.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Random } from '../../runtime/random.ts'
+import type { Bundle } from '../../spiffe/bundle.ts'
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
+import type { Source } from '../match/source.ts'
+import { createBundles } from './bundles.ts'
+import type { Bundles } from './bundles.ts'
+import type { IdentityEvent } from './held-identity.ts'
+import { createIdentities } from './identities.ts'
+import type { Identities } from './identities.ts'
+import { openAuthority } from './open-authority.ts'
+
+export interface Supply {
+  readonly authority: X509Authority
+  readonly identities: Identities
+  readonly bundles: Bundles
+}
+
+export interface SupplyOptions {
+  readonly clock: Clock
+  readonly random: Random
+  /** Bundles of other trust domains. */
+  readonly federated: ReadonlyMap<TrustDomain, Source<Bundle>>
+  /** Told what is there, and each change. */
+  readonly report: {
+    authority(state: AuthorityState): void
+    authorityEvent(event: AuthorityEvent): void
+    identityEvent(event: IdentityEvent): void
+    bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
+  }
+}
+
+/** `stateDir` must be there and ours. @throws SpindleError `config_invalid` where an attached CA cannot be used. */
+export async function openSupply(config: AgentConfig, options: SupplyOptions): Promise<Supply> {
+  const { clock, random, federated, report } = options
+  const authority = await openAuthority(config, { clock, random, onEvent: report.authorityEvent })
+  report.authority(authority.state.current)
+  authority.state.subscribe(report.authority)
+  const onEvent = report.identityEvent
+  const identities = createIdentities({ ...config.svid, authority, clock, random, onEvent })
+  const bundles = createBundles(config.trustDomain, authority.state)
+  for (const [trustDomain, source] of federated) {
+    bundles.setFederated(trustDomain, source.content.current)
+    source.content.subscribe((bundle) => bundles.setFederated(trustDomain, bundle))
+  }
+  report.bundles(bundles.feed.current)
+  bundles.feed.subscribe(report.bundles)
+  return { authority, identities, bundles }
+}
