@@ -128,7 +128,8 @@ function createListener(fd: number, path: string, mode: number): UnixListener {
     path,
     accept(take) {
       if (closed || server !== undefined) throw new SpindleError('internal', `${path} is in use`)
-      server = createServer(take).listen({ fd, backlog: BACKLOG })
+      // Beside a descriptor Node reads the backlog from the second argument alone; its own default is 511.
+      server = createServer(take).listen({ fd }, BACKLOG)
     },
     close({ remove = false } = {}) {
       if (closed) return

@@ -147,8 +147,8 @@ func load(arguments []string) error {
 	for i := range *streams {
 		client, name := clients[i%len(clients)], names[i%len(names)]
 		go func() {
-			if err := run(client, name, func(at time.Time) { seen.arrive(i, at) }); err != nil {
-				failed.Add(1)
+			if err := run(client, name, func(at time.Time) { seen.arrive(i, at) }); err != nil && failed.Add(1) == 1 {
+				fmt.Fprintln(os.Stderr, "bench:", err)
 			}
 		}()
 	}

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { renameSync, symlinkSync, unlinkSync } from 'node:fs'
@@ -187,4 +187,22 @@ test('close leaves the path, or removes it if asked and it is still ours', async
   third.close({ remove: true })
   assert.equal(await greeting(path), 'fourth')
   unlinkSync(`${path}.old`)
+})
+
+test('listenUnix() lets every sidecar of a host wait while the agent is busy, once it accepts too', async (t) => {
+  const path = join(temporaryFolder(t), 'busy.sock')
+  const listener = await listen(t, path)
+  listener.accept((socket) => socket.destroy())
+  // This process accepts nothing while it waits for the child: whoever connects is in the backlog.
+  const code = `
+import socket, sys
+waiting = []
+for _ in range(900):
+    one = socket.socket(socket.AF_UNIX)
+    one.setblocking(False)
+    one.connect(sys.argv[1])
+    waiting.append(one)
+print(len(waiting))`
+  const { stdout, stderr } = spawnSync('python3', ['-c', code, path], { encoding: 'utf8' })
+  assert.equal(stdout.trim(), '900', stderr)
 })
