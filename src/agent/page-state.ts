@@ -12,7 +12,7 @@ import type { PageEntry, PageSecret, PageSidecar, PageState } from '../http/page
 import type { PeerHandle } from '../os/peer-credentials.ts'
 import type { Entry } from '../registration/entry.ts'
 import { nearCallers } from '../registration/near-callers.ts'
-import type { NearCallers } from '../registration/near-callers.ts'
+import type { NearCaller } from '../registration/near-callers.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { nextTurn } from '../runtime/slices.ts'
 import type { Bundles } from './obtain/bundles.ts'
@@ -151,23 +151,29 @@ function describeEntries(
     const { attestation } = sidecar.caller.state.current
     return attestation === undefined ? [] : [[sidecar, attestation] as const]
   })
-  const near = nearCallers(registry, known)
+  // Who has an entry hardly waits for another one, unless nobody has that.
+  const all = nearCallers(registry, known)
+  const without = nearCallers(
+    registry,
+    known.filter(([{ caller }]) => caller.state.current.match.entries.length === 0),
+  )
   return {
     entryCount: registry.entries.length,
     entries: registry.entries.slice(0, ENTRIES_TOLD).map((entry) =>
       describeEntry(entry, {
-        near,
+        near:
+          without.byEntry.get(entry.id) ?? (users.has(entry.id) ? [] : all.byEntry.get(entry.id)),
         users: users.get(entry.id)?.map(({ sidecar }) => sidecar) ?? [],
         held: identities.find(entry.id),
       }),
     ),
-    nearComplete: near.complete,
+    nearComplete: all.complete && without.complete,
   }
 }
 
 interface AboutEntry {
   readonly users: readonly Sidecar[]
-  readonly near: NearCallers<Sidecar>
+  readonly near: readonly NearCaller<Sidecar>[] | undefined
   readonly held: ReturnType<Identities['find']>
 }
 
@@ -186,7 +192,7 @@ function describeEntry(entry: Entry, { users, near, held }: AboutEntry): PageEnt
     ...given('fault', held?.fault),
     usedBy: users.slice(0, USERS_TOLD).map(idOf),
     users: users.length,
-    near: (near.byEntry.get(id) ?? []).map(({ caller, missing }) => ({
+    near: (near ?? []).map(({ caller, missing }) => ({
       sidecar: idOf(caller),
       missing,
     })),

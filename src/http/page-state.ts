@@ -89,7 +89,10 @@ export interface PageEntry {
   /** Ids of sidecars, at most 100; `users` counts all. */
   readonly usedBy: readonly string[]
   readonly users: number
-  /** Sidecars that would be it and lack some of its selectors, nearest first, at most 3. */
+  /**
+   * Sidecars that lack some of its selectors, nearest first, at most 3: those that match no entry, and where nobody
+   * uses this one, any.
+   */
   readonly near: readonly { readonly sidecar: string; readonly missing: readonly string[] }[]
 }
 

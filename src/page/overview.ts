@@ -1,5 +1,5 @@
 /** The state in a few figures, and everything that needs a look. */
-import type { PageState } from '../http/page-state.ts'
+import type { PageSidecar, PageState } from '../http/page-state.ts'
 import { byId, countdown, el } from './dom.ts'
 import type { Child } from './dom.ts'
 import { isLate, plural } from './text.ts'
@@ -134,21 +134,23 @@ function troubles(
     ...entries.flatMap(({ spiffeId, fault }) =>
       fault === undefined ? [] : [`no newer X.509-SVID for ${spiffeId}: ${fault}`],
     ),
-    ...sidecars.flatMap(({ pid, nodeId, secrets }) => {
-      const who = nodeId === '' ? `pid ${pid}` : `${nodeId} (pid ${pid})`
-      return secrets.flatMap(({ name, state, rejection, sentAt, expiresAt }) => {
-        if (state === 'rejected') return [`${who} rejects ${name}: ${rejection ?? 'other'}`]
-        if (state === 'unanswered') return [`${who} does not answer for ${name}`]
-        if (expiresAt !== undefined && expiresAt <= now)
-          return [
-            `${name} of ${who} has expired${state === 'revoked' ? '; its entry is gone' : ''}`,
-          ]
-        if (expiresAt !== undefined && isLate(sentAt, expiresAt, now))
-          return [
-            `${name} of ${who} expires soon${state === 'revoked' ? '; its entry is gone' : ' and has not been renewed'}`,
-          ]
-        return []
-      })
+    ...sidecars.flatMap((sidecar) => troublesOf(sidecar, now)),
+  ]
+}
+
+function troublesOf({ pid, nodeId, spiffeIds, secrets }: PageSidecar, now: number): string[] {
+  const who = nodeId === '' ? `pid ${pid}` : `${nodeId} (pid ${pid})`
+  const waits = spiffeIds.length === 0 && secrets.some(({ state }) => state === 'waiting')
+  return [
+    ...(waits ? [`${who} waits: it matches no entry`] : []),
+    ...secrets.flatMap(({ name, state, rejection, sentAt, expiresAt }) => {
+      if (state === 'rejected') return [`${who} rejects ${name}: ${rejection ?? 'other'}`]
+      if (state === 'unanswered') return [`${who} does not answer for ${name}`]
+      if (expiresAt === undefined || !isLate(sentAt, expiresAt, now)) return []
+      const isGone = state === 'revoked'
+      const ended = expiresAt <= now
+      const why = isGone ? '; its entry is gone' : ended ? '' : ' and has not been renewed'
+      return [`${name} of ${who} ${ended ? 'has expired' : 'expires soon'}${why}`]
     }),
   ]
 }

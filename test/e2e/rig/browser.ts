@@ -181,12 +181,13 @@ async function openTab(
     },
     async picture(file, height) {
       const whole = await evaluate<number>('document.documentElement.scrollHeight')
-      await send('Emulation.setDeviceMetricsOverride', { ...shape, height: height ?? whole })
+      await send('Emulation.setDeviceMetricsOverride', { ...shape, height: whole })
       // Two frames: what the new size moves is drawn in the second.
       await evaluate(
         'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))',
       )
-      const { data } = await send('Page.captureScreenshot', { format: 'png' })
+      const clip = { x: 0, y: 0, width: size.width, height: height ?? whole, scale: 1 }
+      const { data } = await send('Page.captureScreenshot', { format: 'png', clip })
       writeFileSync(file, Buffer.from(String(data), 'base64'))
       await send('Emulation.setDeviceMetricsOverride', shape)
     },

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { PageStateParts } from '../../../src/agent/page-state.ts'
 import { describePage } from '../../../src/agent/page-state.ts'
 import type { HeldSecretView, SdsStream } from '../../../src/agent/serve/stream.ts'
+import type { Entry } from '../../../src/registration/entry.ts'
 import { createRegistry } from '../../../src/registration/match.ts'
 import { parseSelector } from '../../../src/registration/selector.ts'
 import { createFeed } from '../../../src/runtime/feed.ts'
@@ -127,6 +128,28 @@ test('describePage() tells entries with their certificate, their users, and who 
     { ...common, kind: '', state: 'waiting', version: '', acknowledgedVersion: '', why: 'x' },
   ])
   assert.equal(page.at, given.clock.now())
+})
+
+test('describePage() takes who has an entry for near only where nobody is any nearer', async () => {
+  const known = (pid: number, ...matched: readonly Entry[]) => {
+    const caller = createFakeCaller({ pid })
+    caller.matches(...matched)
+    const { attestation, match } = caller.state.current
+    const selectors = new Set([uid])
+    caller.state.set({ attestation: { ...attestation!, selectors }, match, undecided: undefined })
+    return streamOf(
+      { caller: Object.assign(caller, { connection: { ...caller.connection, id: `c${pid}` } }) },
+      {},
+    )
+  }
+  const nearOf = async (...streams: readonly SdsStream[]) => {
+    const sds = { streams: new Set(streams) } as unknown as PageStateParts['sds']
+    const { entries } = await describePage(parts({ sds }))
+    return entries.map(({ near }) => near.map(({ sidecar }) => sidecar))
+  }
+  assert.deepEqual(await nearOf(known(1, web)), [[], ['c1']], 'nobody uses it')
+  assert.deepEqual(await nearOf(known(1, web), known(2)), [[], ['c2']])
+  assert.deepEqual(await nearOf(known(1, web), known(3, batch)), [[], []], 'it is used')
 })
 
 test('describePage() tells the agent, CAs, files and NACKs, and nothing that is a key', async () => {
