@@ -1,0 +1,111 @@
+import type { Planted } from './fault.ts'
+import { CLUSTER, LISTENER, OPTIONS, PEER, SOURCE, put } from './fault.ts'
+
+export const CLUSTER_FAULTS: readonly Planted[] = [
+  {
+    what: 'a cluster that is not there',
+    check: 'agent-cluster',
+    level: 'fail',
+    path: SOURCE,
+    plant: (c) => put(c, `${CLUSTER}.name`, 'other'),
+    says: /no cluster spindle_agent/,
+  },
+  {
+    what: 'a cluster without an address',
+    check: 'agent-cluster',
+    level: 'fail',
+    path: `${CLUSTER}.load_assignment`,
+    says: /no address/,
+  },
+  {
+    what: 'a TCP address',
+    check: 'agent-cluster',
+    level: 'fail',
+    path: `${CLUSTER}.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address`,
+    value: { socket_address: { address: '127.0.0.1', port_value: 1 } },
+    says: /Unix socket/,
+  },
+  {
+    what: "another agent's socket",
+    check: 'agent-cluster',
+    level: 'fail',
+    path: `${CLUSTER}.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.pipe.path`,
+    value: '/run/spire/agent.sock',
+    says: /is not the agent's socket, which is \/run\/spindle/,
+  },
+  {
+    what: 'TLS to the agent',
+    check: 'agent-cluster',
+    level: 'fail',
+    path: `${CLUSTER}.transport_socket`,
+    value: { name: 'envoy.transport_sockets.tls' },
+    says: /no TLS/,
+  },
+  {
+    what: 'HTTP/1 to the agent',
+    check: 'http2',
+    level: 'fail',
+    path: `${CLUSTER}.${OPTIONS}.explicit_http_config.http2_protocol_options`,
+    plant: (c) =>
+      put(c, `${CLUSTER}.${OPTIONS}.explicit_http_config`, { http_protocol_options: {} }),
+    says: /HTTP\/1\.1/,
+  },
+  {
+    what: 'no keepalive',
+    check: 'keepalive',
+    level: 'warn',
+    path: `${CLUSTER}.${OPTIONS}.explicit_http_config.http2_protocol_options.connection_keepalive.interval`,
+    says: /hangs/,
+  },
+  {
+    what: 'no max_requests',
+    check: 'streams',
+    level: 'warn',
+    path: `${CLUSTER}.circuit_breakers.thresholds`,
+    plant: (c) => put(c, `${CLUSTER}.circuit_breakers`, undefined),
+    says: /1,024/,
+  },
+  {
+    what: 'max_requests of another priority',
+    check: 'streams',
+    level: 'warn',
+    path: `${CLUSTER}.circuit_breakers.thresholds`,
+    value: [{ priority: 'HIGH', max_requests: 100_000 }],
+    says: /1,024/,
+  },
+  {
+    what: 'the default max_requests',
+    check: 'streams',
+    level: 'warn',
+    path: `${CLUSTER}.circuit_breakers.thresholds[0].max_requests`,
+    value: 1024,
+    says: /1,024/,
+  },
+  {
+    what: 'endless connections of callers',
+    check: 'connection-age',
+    level: 'warn',
+    path: `${LISTENER}.filters[0].typed_config.common_http_protocol_options.max_connection_duration`,
+    says: /certificates of its handshake/,
+  },
+  {
+    what: 'endless TCP connections',
+    check: 'connection-age',
+    level: 'warn',
+    path: `${LISTENER}.filters[0].typed_config.max_downstream_connection_duration`,
+    plant: (c) =>
+      put(c, `${LISTENER}.filters[0].typed_config`, {
+        '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+        cluster: 'app',
+      }),
+    says: /certificates of its handshake/,
+  },
+  {
+    what: 'endless connections to the peer',
+    check: 'connection-age',
+    level: 'warn',
+    path: `${PEER}.${OPTIONS}.common_http_protocol_options.max_connection_duration`,
+    value: '0s',
+    says: /certificates of its handshake/,
+  },
+]
