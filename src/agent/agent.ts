@@ -257,7 +257,7 @@ function openHttp(
   parts: Parts & { readonly health: Health },
 ): Promise<HttpServer> {
   const { registry, report, timeline } = reports
-  const { health, identities, kernel, socket } = parts
+  const { health, identities, kernel, sds, socket } = parts
   const page = timeline && {
     files: pageFiles(),
     timeline,
@@ -285,6 +285,7 @@ function openHttp(
           now: clock.now(),
           ready: ok,
           identities: identities.current(),
+          holding: sds.holding(),
           missing: identities.missing(),
           bundles: config.bundles,
         })

@@ -14,6 +14,8 @@ export interface Moment {
   readonly now: number
   readonly ready: boolean
   readonly identities: readonly Identity[]
+  /** Secrets that sidecars hold, by kind. */
+  readonly holding: Readonly<Record<'svid' | 'bundle', number>>
   /** Entries in use without an identity. */
   readonly missing: number
   /** By trust domain. */
@@ -35,9 +37,10 @@ export function showLife([seconds, share]: BothLeft, key: string, life: Life | u
 export function reportMoment(metrics: Metrics): (moment: Moment) => void {
   const left: BothLeft = [metrics.secretSecondsLeft, metrics.secretLifeLeft]
   let before: ReadonlySet<string> = new Set()
-  return ({ now, ready, identities, missing, bundles }) => {
+  return ({ now, ready, identities, holding, missing, bundles }) => {
     metrics.ready.set(ready ? 1 : 0)
     metrics.identities.set(identities.length)
+    for (const kind of ['svid', 'bundle'] as const) metrics.secretsHeld.set({ kind }, holding[kind])
     metrics.identitiesMissing.set(missing)
     const lives = new Map<string, Life>()
     // Of several X.509-SVIDs of one SPIFFE ID the one that has least of its life left counts.

@@ -179,7 +179,7 @@ function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
       const { spiffeId } = event.entry
       const { notAfter, authorityId } = event.svid
       metrics.issue.observe(event.tookMs / 1000)
-      metrics.rotations.inc({ result: 'ok' })
+      if (event.renewal) metrics.rotations.inc({ result: 'ok' })
       if (event.lagMs !== undefined) metrics.rotationLag.observe(event.lagMs / 1000)
       log.info(
         { spiffeId, notAfter: new Date(notAfter).toISOString(), authorityId },
@@ -189,7 +189,7 @@ function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
     }
     case 'failed':
       metrics.issueFailures.inc()
-      metrics.rotations.inc({ result: 'failed' })
+      if (event.renewal) metrics.rotations.inc({ result: 'failed' })
       log.error(
         {
           spiffeId: event.entry.spiffeId,

@@ -45,7 +45,7 @@ export const METRICS = {
   secretsHeld: {
     type: 'gauge',
     name: 'secrets_held',
-    help: 'Secrets that sidecars hold, each counted for each stream that has it.',
+    help: 'Secrets that sidecars hold (acknowledged, and not given up since), each counted for each stream that has it.',
     labels: { kind: KINDS },
   },
   sdsPushes: {

@@ -29,6 +29,8 @@ export type IdentityEvent =
   | {
       readonly kind: 'issued'
       readonly entry: Entry
+      /** Of one that had an X.509-SVID; false for a first one. */
+      readonly renewal: boolean
       readonly svid: IssuedX509Svid
       /** From its key being made to its being current. */
       readonly tookMs: number
@@ -38,6 +40,7 @@ export type IdentityEvent =
   | {
       readonly kind: 'failed'
       readonly entry: Entry
+      readonly renewal: boolean
       /** `certificate_invalid`: it was issued, but Envoy would not take it. */
       readonly code: ErrorCode
       readonly message: string
@@ -184,6 +187,7 @@ export class HeldIdentity {
     this.#options.onEvent?.({
       kind: 'issued',
       entry,
+      renewal: before !== undefined,
       svid,
       tookMs: clock.monotonic() - started,
       lagMs: lag < 0 ? undefined : lag,
@@ -207,6 +211,7 @@ export class HeldIdentity {
     this.#options.onEvent?.({
       kind: 'failed',
       entry: this.entry,
+      renewal: this.#latest !== undefined,
       code: codeOf(thrown),
       message,
       retryMs,

@@ -50,7 +50,7 @@ export function describeHeld(stream: SdsStream): HeldSecret[] {
       state: held.status,
       version: held.sent ?? '',
       acknowledgedVersion: held.acked ?? '',
-      ...at('expiresAt', held.notAfter),
+      ...at('expiresAt', held.heldUntil ?? held.notAfter),
       ...at('sentAt', held.sentAt),
       variant: stream.variant,
       rejection: held.rejection ?? '',

@@ -15,7 +15,6 @@ export function createStreamObserver(
   { ownPid, seldom }: { readonly ownPid: number; readonly seldom: Seldom },
 ): StreamObserver {
   const streamsOf = new Map<Sidecar, number>()
-  const held = new Map<SdsStream, Map<string, Resource['kind']>>()
 
   const countStream = (sidecar: Sidecar, by: 1 | -1): void => {
     const count = (streamsOf.get(sidecar) ?? 0) + by
@@ -27,25 +26,17 @@ export function createStreamObserver(
   return {
     opened(stream) {
       countStream(stream.sidecar, 1)
-      held.set(stream, new Map())
       metrics.sdsStreams.inc({ variant: stream.variant })
       if (log.enabled('debug')) log.debug(about(stream), 'stream opened')
     },
     closed(stream) {
       countStream(stream.sidecar, -1)
-      for (const kind of held.get(stream)?.values() ?? []) metrics.secretsHeld.dec({ kind })
-      held.delete(stream)
       metrics.sdsStreams.dec({ variant: stream.variant })
       if (log.enabled('debug')) log.debug(about(stream), 'stream closed')
     },
     pushed(stream, resource, sinceOpenMs) {
       const { variant } = stream
       const { name, kind, version } = resource
-      const names = held.get(stream)
-      if (names !== undefined && !names.has(name)) {
-        names.set(name, kind)
-        metrics.secretsHeld.inc({ kind })
-      }
       metrics.sdsPushes.inc({ variant, kind })
       if (sinceOpenMs !== undefined) metrics.sdsTimeToFirstSecret.observe(sinceOpenMs / 1000)
       if (log.enabled('debug')) log.debug({ ...about(stream), name, kind, version }, 'secret sent')

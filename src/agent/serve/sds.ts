@@ -10,6 +10,7 @@ import { createSlices } from '../../runtime/slices.ts'
 import { Encoded, serviceDefinition } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
 import { validatorFlavour } from '../../xds/flavour.ts'
+import type { Resource } from '../../xds/resource.ts'
 import type { Caller } from '../match/caller.ts'
 import { DELTA, nodeFacts, readSotw, SOTW } from './dialect.ts'
 import { fetchWhatIsThere } from './fetch.ts'
@@ -28,6 +29,8 @@ export interface Sds {
   /** Connections that have asked for a secret, by the caller. */
   readonly sidecars: ReadonlyMap<Caller, Sidecar>
   readonly streams: ReadonlySet<SdsStream>
+  /** How many secrets of each kind clients work with, counted for each stream that has it. */
+  holding(): Readonly<Record<Resource['kind'], number>>
   /** Streams that have something to be told and were not yet. */
   readonly pushesWaiting: number
   /** `listen` is called after streams were opened, stepped (pushed to, answered) or ended; once for all of a turn. */
@@ -77,6 +80,11 @@ export function createSds(options: SdsOptions): Sds {
     sidecars,
     streams,
     sidecarOf,
+    holding() {
+      const count = { svid: 0, bundle: 0 }
+      for (const stream of streams) for (const kind of stream.holding()) count[kind]++
+      return count
+    },
     get pushesWaiting() {
       return pushes.waiting
     },

@@ -61,6 +61,8 @@ export interface SdsStream extends Follower {
   readonly variant: Variant
   readonly node: NodeDescription
   held(): readonly HeldSecretView[]
+  /** The kinds of what the client works with: acknowledged, and not given up since. */
+  holding(): Iterable<Resource['kind']>
   /** Sends what is due now; called in slices. */
   push(): void
   /** Ends the stream with the status of `error`. */
@@ -131,6 +133,13 @@ export class DialectStream<
         rejection: held.status === 'rejected' ? told.rejection : undefined,
       }
     })
+  }
+
+  *holding(): Generator<Resource['kind']> {
+    for (const [name, { acked }] of this.#state.names) {
+      const { kind } = this.#told.of(name)
+      if (acked !== undefined && kind !== undefined) yield kind
+    }
   }
 
   changed(): void {

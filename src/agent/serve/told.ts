@@ -6,6 +6,8 @@ export interface ToldName {
   readonly kind: Resource['kind'] | undefined
   readonly sentAt: number | undefined
   readonly notAfter: number | undefined
+  /** The end of what was acknowledged last: what the client works with. */
+  readonly heldUntil: number | undefined
   /** When what was sent last was acknowledged or rejected. */
   readonly answeredAt: number | undefined
   /** Of the last answer, where that was a rejection. */
@@ -18,6 +20,7 @@ const NOTHING: ToldName = Object.freeze({
   kind: undefined,
   sentAt: undefined,
   notAfter: undefined,
+  heldUntil: undefined,
   answeredAt: undefined,
   rejection: undefined,
   removedAt: undefined,
@@ -32,8 +35,8 @@ export class Told {
   }
 
   sent({ name, kind, notAfter }: Resource, at: number): void {
-    const { rejection } = this.of(name)
-    this.#names.set(name, { ...NOTHING, kind, notAfter, sentAt: at, rejection })
+    const { rejection, heldUntil } = this.of(name)
+    this.#names.set(name, { ...NOTHING, kind, notAfter, sentAt: at, rejection, heldUntil })
   }
 
   /** `follows`: the names of the stream; others are the client's choice too, and forgotten. */
@@ -49,6 +52,8 @@ export class Told {
 
   answered(name: string, at: number, rejection?: NackClass): void {
     const told = this.#names.get(name)
-    if (told !== undefined) this.#names.set(name, { ...told, answeredAt: at, rejection })
+    if (told === undefined) return
+    const heldUntil = rejection === undefined ? told.notAfter : told.heldUntil
+    this.#names.set(name, { ...told, answeredAt: at, rejection, heldUntil })
   }
 }

@@ -32,6 +32,7 @@ function setUp() {
     now: clock.now(),
     ready: true,
     identities: [],
+    holding: { svid: 0, bundle: 0 },
     missing: 0,
     bundles: {},
     ...more,

@@ -45,8 +45,8 @@ test('recordReports() tells what happens to identities and CAs, and reports it a
   const web = entry('web')
   const { svid } = identityOf(web, 'a', 5)
   const identities: readonly IdentityEvent[] = [
-    { kind: 'issued', entry: web, svid, tookMs: 1, lagMs: undefined },
-    { kind: 'failed', entry: web, code: 'internal', message: MESSAGE, retryMs: 1 },
+    { kind: 'issued', entry: web, renewal: false, svid, tookMs: 1, lagMs: undefined },
+    { kind: 'failed', entry: web, renewal: true, code: 'internal', message: MESSAGE, retryMs: 1 },
     { kind: 'expired', entry: web, notAfter: 5 },
     { kind: 'clock_jumped', byMs: -30_000 },
   ]

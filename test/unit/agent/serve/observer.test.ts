@@ -44,6 +44,7 @@ test('a stream that rejects without end is told of once a minute, and counted ea
     variant: 'delta',
     node: { id, cluster: '', envoyVersion: '' },
     held: () => [],
+    holding: () => [],
     push: () => undefined,
     end: () => undefined,
     changed: () => undefined,

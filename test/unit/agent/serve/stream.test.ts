@@ -297,3 +297,27 @@ test('what goes wrong within Spindle ends that stream alone, and is told', async
   good.say({ resourceNamesSubscribe: ['ROOTCA'] })
   assert.deepEqual(good.said, ['root'])
 })
+
+test('what a client works with is what it acknowledged, until it gives the name up', async () => {
+  const { call, clock, identities, sds } = await serving()
+  const heldUntil = () =>
+    Array.from(sds.streams, (stream) => stream.held().find(({ name }) => name === 'default'))[0]
+      ?.heldUntil
+  assert.deepEqual(sds.holding(), { svid: 0, bundle: 0 }, 'it has not answered')
+  call.ack()
+  call.say({ resourceNamesSubscribe: ['ROOTCA'] })
+  await settle()
+  call.ack()
+  assert.deepEqual(sds.holding(), { svid: 1, bundle: 1 })
+  const until = heldUntil()
+  assert(until !== undefined && until > clock.now() + 1_000)
+  identities.set(WEB, 'two', clock.now() + 1_000)
+  await settle()
+  call.nack('Failed to load certificate chain')
+  assert.equal(heldUntil(), until, 'a rejected one changes nothing of it')
+  assert.deepEqual(sds.holding(), { svid: 1, bundle: 1 })
+  call.say({ resourceNamesUnsubscribe: ['default'] })
+  assert.deepEqual(sds.holding(), { svid: 0, bundle: 1 })
+  call.emit('cancelled')
+  assert.deepEqual(sds.holding(), { svid: 0, bundle: 0 })
+})
