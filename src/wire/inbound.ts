@@ -29,6 +29,7 @@ const SWEEP_MS = 1_000
 
 /** The only public way to the streams of an HTTP/2 server that grpc-js makes (Node: diagnostics_channel, HTTP/2). */
 const STREAM_CREATED = 'http2.server.stream.created'
+const STREAM_CLOSED = 'http2.server.stream.close'
 
 export function createInbound(options: InboundOptions): Inbound {
   const { clock, excessive } = options
@@ -60,16 +61,25 @@ export function createInbound(options: InboundOptions): Inbound {
         end(arriving, 'floods the connection with frames that carry no message')
     timer = connections.size === 0 ? undefined : clock.after(SWEEP_MS, sweep)
   }
+  const own = new WeakSet<ServerHttp2Stream>()
   const onStream = (message: unknown): void => {
     const { stream } = message as { stream: ServerHttp2Stream }
     const socket = stream.session?.destroyed === false ? stream.session.socket : undefined
     const arriving = (socket as { [tag]?: Arriving } | undefined)?.[tag]
     if (arriving === undefined) return
+    own.add(stream)
     // The stream begins to flow when it is listened to: by then gRPC must be about to listen, too.
     process.nextTick(() => follow(stream, arriving, settle))
   }
+  // gRPC pauses a stream while it has messages to hand over. Node keeps one that a client closes without an error until it has
+  // been read: paused, for as long as the connection lives, and nobody is told of its end.
+  const onClosed = (message: unknown): void => {
+    const { stream } = message as { stream: ServerHttp2Stream }
+    if (own.has(stream)) stream.resume()
+  }
 
   subscribe(STREAM_CREATED, onStream)
+  subscribe(STREAM_CLOSED, onClosed)
   return {
     watch(socket, id) {
       const arriving = new Arriving(id, socket)
@@ -80,6 +90,7 @@ export function createInbound(options: InboundOptions): Inbound {
     },
     close() {
       unsubscribe(STREAM_CREATED, onStream)
+      unsubscribe(STREAM_CLOSED, onClosed)
       timer?.cancel()
     },
   }

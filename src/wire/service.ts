@@ -13,6 +13,12 @@ export class Encoded {
   }
 }
 
+/**
+ * A message of a client's stream that cannot be decoded. gRPC would answer it by itself, and whoever holds the stream would not
+ * hear of it before the client is gone.
+ */
+export class Unreadable {}
+
 function serializer(schema: DescMessage): (value: unknown) => Buffer {
   return (value) => {
     if (value instanceof Encoded) return value.bytes
@@ -26,20 +32,35 @@ function deserializer(schema: DescMessage): (bytes: Buffer) => unknown {
   return (bytes) => fromBinary(schema, bytes, { readUnknownFields: false })
 }
 
-/** Method names are those of the .proto file (`StreamSecrets`). */
+function deserializerOfStream(schema: DescMessage): (bytes: Buffer) => unknown {
+  const deserialize = deserializer(schema)
+  return (bytes) => {
+    try {
+      return deserialize(bytes)
+    } catch {
+      return new Unreadable()
+    }
+  }
+}
+
+/** Method names are those of the .proto file (`StreamSecrets`). A message of a client's stream may be Unreadable. */
 export function serviceDefinition(service: DescService): Record<string, AnyMethod> {
   const methods: Record<string, AnyMethod> = {}
-  for (const method of service.methods)
+  for (const method of service.methods) {
+    const requestStream =
+      method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming'
     methods[method.name] = {
       path: `/${service.typeName}/${method.name}`,
-      requestStream:
-        method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming',
+      requestStream,
       responseStream:
         method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming',
       requestSerialize: serializer(method.input),
-      requestDeserialize: deserializer(method.input),
+      requestDeserialize: requestStream
+        ? deserializerOfStream(method.input)
+        : deserializer(method.input),
       responseSerialize: serializer(method.output),
       responseDeserialize: deserializer(method.output),
     }
+  }
   return methods
 }

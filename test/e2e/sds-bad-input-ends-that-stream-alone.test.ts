@@ -77,7 +77,7 @@ test('bad input ends the stream it came on, and a valid stream beside it goes on
     const session = await rawSession(agent.socket)
     rig.atEnd(() => session.destroy())
     const garbage = Buffer.from('ff'.repeat(64), 'hex')
-    assert.equal(await rawCall(session, framed(garbage)), status.INTERNAL)
+    assert.equal(await rawCall(session, framed(garbage)), status.INVALID_ARGUMENT)
     const oversized = framed(garbage, 0xffff_fff0)
     assert.equal(await rawCall(session, oversized), status.RESOURCE_EXHAUSTED)
     await rotationReaches()

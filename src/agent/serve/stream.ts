@@ -4,7 +4,7 @@ import type { Node } from '#envoy/config/core/v3/base_pb.js'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { Slices } from '../../runtime/slices.ts'
-import { Encoded } from '../../wire/service.ts'
+import { Encoded, Unreadable } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
 import type { ValidatorFlavour } from '../../xds/flavour.ts'
 import { validatorFlavour } from '../../xds/flavour.ts'
@@ -69,7 +69,7 @@ export interface SdsStream extends Follower {
   end(error: unknown): void
 }
 
-export type SdsCall<Message> = ServerDuplexStream<Message, Encoded>
+export type SdsCall<Message> = ServerDuplexStream<Message | Unreadable, Encoded>
 
 export class DialectStream<
   Message,
@@ -106,7 +106,7 @@ export class DialectStream<
     this.#openedAt = options.clock.monotonic()
     sidecar.followers.add(this)
     options.observer.opened(this)
-    call.on('data', (message: Message) => this.#receive(message))
+    call.on('data', (message: Message | Unreadable) => this.#receive(message))
     // The client has said all it will: nothing it is sent could be acknowledged.
     call.on('end', () => {
       this.#close()
@@ -161,8 +161,10 @@ export class DialectStream<
     return this.sidecar.view(this.#flavour ?? this.#options.validator)
   }
 
-  #receive(message: Message): void {
+  #receive(message: Message | Unreadable): void {
     this.#guarded(() => {
+      if (message instanceof Unreadable)
+        throw new SpindleError('request_invalid', 'not a message that can be decoded')
       if (this.#flavour === undefined) {
         // Envoy describes itself in the first request alone; what it said then holds for the stream.
         this.#node = this.#dialect.nodeOf(message)

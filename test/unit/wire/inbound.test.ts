@@ -42,8 +42,11 @@ interface Setting {
   readonly read: (bytes: number) => Promise<void>
 }
 
-/** A server that reads all it is sent and answers nothing. */
-async function setUp(t: TestContext): Promise<Setting> {
+/** A server that reads all it is sent, or does `serve` with each stream, and answers nothing. */
+async function setUp(
+  t: TestContext,
+  serve: (stream: ServerHttp2Stream) => void = () => undefined,
+): Promise<Setting> {
   const clock = createManualClock()
   const excessive: string[] = []
   const inbound = createInbound({
@@ -54,9 +57,10 @@ async function setUp(t: TestContext): Promise<Setting> {
   })
   let bytes = 0
   const http2 = createHttp2()
-  http2.on('stream', (stream: ServerHttp2Stream) =>
-    stream.on('data', (chunk: Buffer) => (bytes += chunk.length)).on('error', () => undefined),
-  )
+  http2.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('data', (chunk: Buffer) => (bytes += chunk.length)).on('error', () => undefined)
+    serve(stream)
+  })
   const path = join(temporaryFolder(t), 'socket')
   let count = 0
   const listener = createServer((socket: Socket) => {
@@ -150,4 +154,13 @@ test('Inbound finds a connection that sends more frames without a message than a
   assert.deepEqual(excessive, [])
   await flood(700)
   assert.match(excessive.join(), /^2: floods/)
+})
+
+test('Inbound lets a stream end that the client closes without an error while it is not read', async (t) => {
+  let closed = 0
+  const { connect } = await setUp(t, (stream) => stream.pause().once('close', () => (closed += 1)))
+  const raw = await connect()
+  const withoutError = frame(FRAME.reset, 1, Buffer.alloc(4))
+  raw.send(grpcHeaders(1, '/'), grpcMessage(1, Buffer.alloc(1_000)), withoutError)
+  await until(() => closed === 1)
 })
