@@ -1,0 +1,122 @@
+/**
+ * A valid client beside what is done to an agent, in a process of its own: rotations are forced all the time, and each has to
+ * reach it.
+ */
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { Agent } from '../e2e/rig/agent.ts'
+import type { Rig } from '../e2e/rig/rig.ts'
+import { eventually } from '../e2e/rig/rig.ts'
+import { footprintOf } from '../leaks.ts'
+
+export interface Bystander {
+  /** Rotations that have reached it. */
+  readonly arrivals: number
+  /** Resolves once `count` rotations more have reached it; rejects when one has not. */
+  more(count: number): Promise<void>
+  /** What has been disturbed: nothing; how long rotations took since the last report is told, not judged. */
+  report(t: TestContext): void
+}
+
+interface Told {
+  readonly arrived?: string
+  readonly ms?: number
+  readonly failed?: string
+}
+
+export async function startBystander(rig: Rig, agent: Agent): Promise<Bystander> {
+  const script = join(import.meta.dirname, 'bystander-process.ts')
+  const child = fork(script, [agent.socket, agent.adminSocket], { execArgv: [] })
+  const over = once(child, 'exit')
+  rig.atEnd(async () => {
+    child.kill('SIGKILL')
+    await over
+  })
+  let failed: string | undefined
+  let arrivals = 0
+  let took: number[] = []
+  child.on('message', (told: Told) => {
+    failed ??= told.failed
+    if (told.arrived === undefined) return
+    arrivals += 1
+    took.push(told.ms ?? 0)
+  })
+  const more = async (count: number): Promise<void> => {
+    const wanted = arrivals + count
+    await eventually(
+      `rotation ${wanted} reaches the client beside it`,
+      () => failed !== undefined || arrivals >= wanted,
+      40_000,
+    )
+    assert.equal(failed, undefined)
+  }
+  await more(1)
+  return {
+    get arrivals() {
+      return arrivals
+    },
+    more,
+    report(t) {
+      assert.equal(failed, undefined)
+      const sorted = took.sort((a, b) => a - b)
+      const [middle, most] = [sorted[sorted.length >> 1], sorted.at(-1)]
+      if (most !== undefined)
+        t.diagnostic(
+          `${sorted.length} rotations beside it: ${middle?.toFixed(0)} ms, at most ${most.toFixed(0)} ms`,
+        )
+      took = []
+    },
+  }
+}
+
+const MIB = 2 ** 20
+
+/** What an agent holds before something is done to it, to be compared with what it holds afterwards. */
+export interface Calm {
+  /** It lives, is ready, has told of no fault of its own, and has given back all but `mib` of memory. */
+  restored(t: TestContext, mib: number): Promise<void>
+}
+
+const STREAMS = ['sotw', 'delta'].map(
+  (variant) => `spindle_agent_sds_streams{variant="${variant}"}`,
+)
+
+export async function calmOf(agent: Agent): Promise<Calm> {
+  const streams = async (): Promise<number> => {
+    const counts = await Promise.all(STREAMS.map((series) => agent.metric(series)))
+    return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0)
+  }
+  const before = { streams: await streams(), ...footprint(agent) }
+  return {
+    async restored(t, mib) {
+      await eventually('its streams are gone', async () => (await streams()) === before.streams)
+      await eventually(
+        `${before.descriptors} descriptors as before`,
+        () => footprint(agent).descriptors <= before.descriptors,
+      )
+      const answer = await fetch(`${agent.http}/ready`, { signal: AbortSignal.timeout(10_000) })
+      assert.equal(answer.status, 200, await answer.text())
+      const faults = agent.child
+        .output()
+        .split('\n')
+        .filter((line) =>
+          /"level":"(?:error|fatal)"|fault in Spindle|[Uu]nhandled|[Uu]ncaught|Warning:/.test(line),
+        )
+      assert.deepEqual(faults, [])
+      const grownBy = (footprint(agent).rssBytes - before.rssBytes) / MIB
+      t.diagnostic(
+        `memory: ${(before.rssBytes / MIB).toFixed(0)} MiB before, ${grownBy.toFixed(0)} more now`,
+      )
+      assert(grownBy < mib, `${grownBy} MiB more`)
+    },
+  }
+}
+
+function footprint(agent: Agent): { readonly descriptors: number; readonly rssBytes: number } {
+  const found = footprintOf(agent.child.pid)
+  assert(found !== undefined, `the agent has ended:\n${agent.child.output()}`)
+  return found
+}
