@@ -11,8 +11,8 @@ export interface EventStreams {
 }
 
 const MOST_CLIENTS = 8
-/** Twice what the whole timeline takes. */
-const MOST_QUEUED_BYTES = 2 ** 19
+/** More than the whole timeline takes, however long its texts are. */
+const MOST_QUEUED_BYTES = 2 ** 21
 /** Shorter than the idle time after which the server hangs up. */
 const HEARTBEAT_MS = 5_000
 /** How long a browser waits before it comes back. */
@@ -77,12 +77,13 @@ class Client {
 
   /** What was queued at the last beat and still is belongs to a client that does not read. */
   beat(): void {
-    if (this.#behind && this.#response.writableLength > 0) {
+    const isBehind = this.#response.writableLength > 0
+    if (isBehind && this.#behind) {
       this.#response.destroy()
       return
     }
+    this.#behind = isBehind
     this.#response.write(':\n\n')
-    this.#behind = this.#response.writableLength > 0
   }
 }
 

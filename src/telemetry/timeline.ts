@@ -57,8 +57,8 @@ const MOMENT_MS = 100
 /** Of one kind in one moment; what is beyond is one event together. */
 const APART = 20
 const OTHERS = 'others'
-/** SPIFFE-ID 2.3: no SPIFFE ID is longer. */
-const SHOWN_CHARACTERS = 2048
+/** Characters of each that are kept: what is longer is read elsewhere. */
+const SHOWN = { subject: 512, detail: 256 }
 
 type Open = { -readonly [K in keyof TimelineEvent]: TimelineEvent[K] }
 
@@ -125,7 +125,7 @@ export function createTimeline(clock: Clock): Timeline {
 function shown(event: Open): TimelineEvent {
   return {
     ...event,
-    subject: shownText(event.subject, SHOWN_CHARACTERS),
-    detail: shownText(event.detail, SHOWN_CHARACTERS),
+    subject: shownText(event.subject, SHOWN.subject),
+    detail: shownText(event.detail, SHOWN.detail),
   }
 }

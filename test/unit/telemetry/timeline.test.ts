@@ -59,17 +59,19 @@ test('since() gives what came after an event, of the last 500, and all where the
   assert.equal(timeline.since(90_000).length, 500, 'an id of the agent before this one')
 })
 
-test('add() keeps no text that moves the cursor or holds a key', async () => {
+test('add() keeps no text that is long, moves the cursor or holds a key', async () => {
   const clock = createManualClock()
   const timeline = createTimeline(clock)
   timeline.add({ kind: 'unanswered', subject: 'a\u001b[2Jb' })
   timeline.add({ kind: 'refused', subject: 'x', detail: '-----BEGIN PRIVATE KEY-----\nMIG' })
+  timeline.add({ kind: 'bundle', subject: 's'.repeat(9_000), detail: 'd'.repeat(9_000) })
   await clock.advance(MOMENT_MS)
   assert.deepEqual(
     timeline.since(0).map(({ subject, detail }) => [subject, detail]),
     [
       ['a?[2Jb', ''],
       ['x', '[redacted: private key]'],
+      ['s'.repeat(512), 'd'.repeat(256)],
     ],
   )
 })
