@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { createIssuer } from '../certs/issuer.ts'
 import type { Issuer } from '../certs/issuer.ts'
-import { parseCertificate, readTrustAnchorsPem } from '../certs/parse.ts'
+import { parseCertificate, readTrustAnchorsPem, unusual } from '../certs/parse.ts'
 import { messageOf, SpindleError } from '../runtime/errors.ts'
 import { signingCertificateFaults } from '../spiffe/x509-svid.ts'
 import { pathLengthFault, pathToAnchor, signedBy } from './chain.ts'
@@ -28,6 +28,8 @@ export interface AttachedCa {
   /** Of the certificate that ends first on the path up to and with the anchor (ms since the epoch). */
   readonly notBefore: number
   readonly notAfter: number
+  /** What is unusual about its certificates, one line each. */
+  readonly warnings: readonly string[]
 }
 
 interface Limits {
@@ -87,7 +89,7 @@ function trustedPath(
   { chain, place }: { readonly chain: readonly Buffer[]; readonly place: string },
   anchors: readonly Buffer[],
   limits: Limits,
-): Pick<AttachedCa, 'sent' | 'notBefore' | 'notAfter'> {
+): Pick<AttachedCa, 'sent' | 'notBefore' | 'notAfter' | 'warnings'> {
   const reached = pathToAnchor(chain, anchors)
   if (reached === undefined) {
     const fault = `${place}: does not chain to a certificate of authority.bundleFile`
@@ -114,5 +116,6 @@ function trustedPath(
   const ending = endingFault({ notAfter, place }, limits)
   if (ending !== undefined) faults.push(ending)
   if (faults.length > 0) throw new SpindleError('config_invalid', faults.join('\n'))
-  return { sent: reached.sent, notBefore, notAfter }
+  const warnings = facts.flatMap((each) => unusual(each, `${place}: ${each.subject}`))
+  return { sent: reached.sent, notBefore, notAfter, warnings }
 }

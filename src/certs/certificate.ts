@@ -1,7 +1,11 @@
 import { X509Certificate } from 'node:crypto'
 import { messageOf, SpindleError } from '../runtime/errors.ts'
 import { derTag, type DerElement } from '../spiffe/der.ts'
-import { signingCertificateFaults, type CertificateFacts } from '../spiffe/x509-svid.ts'
+import {
+  signingCertificateFaults,
+  signingCertificateWarnings,
+  type CertificateFacts,
+} from '../spiffe/x509-svid.ts'
 import { expect, hex, only, readExtensions, series, type Extensions } from './extensions.ts'
 import { readPemBlocks } from './pem.ts'
 
@@ -196,13 +200,20 @@ export function readTrustAnchorsPem(
       warnings.push(`${where} occurs twice`)
       continue
     }
-    if (certificate.nameConstraints) warnings.push(`${where} ${CONSTRAINED}`)
+    warnings.push(...unusual(certificate, where))
     anchors.push(certificate)
   }
   return { anchors, warnings }
 }
 
-const CONSTRAINED = 'has name constraints, which not every TLS library applies to SPIFFE IDs'
+/** What is worth saying of a certificate of others that may sign, one line each. */
+export function unusual(certificate: ParsedCertificate, where: string): readonly string[] {
+  const constrained = 'has name constraints, which not every TLS library applies to SPIFFE IDs'
+  return [
+    ...(certificate.nameConstraints ? [`${where} ${constrained}`] : []),
+    ...signingCertificateWarnings(certificate).map((warning) => `${where} is unusual: ${warning}`),
+  ]
+}
 
 /**
  * Those of a bundle's certificates that may sign (rules XC-*, for certificates of others). One that may not, or is none,
@@ -218,9 +229,9 @@ export function usableTrustAnchors(certificates: readonly Uint8Array[]): {
     const where = `X.509 authority ${index + 1}`
     try {
       const certificate = parseCertificate(der, where)
-      if (certificate.nameConstraints) warnings.push(`${where} ${CONSTRAINED}`)
       const [fault] = signingCertificateFaults(certificate, 'external')
       if (fault !== undefined) warnings.push(`${where} is passed over: it may not sign: ${fault}`)
+      else warnings.push(...unusual(certificate, where))
       return fault === undefined
     } catch (thrown) {
       warnings.push(`${messageOf(thrown)}; it is passed over`)

@@ -3,6 +3,7 @@ export {
   parseCertificate,
   readCertificatesPem,
   readTrustAnchorsPem,
+  unusual,
   usableTrustAnchors,
 } from './certificate.ts'
 export { envoyFaults } from './envoy.ts'

@@ -68,8 +68,8 @@ async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promise<void
   if (authority?.kind === 'disk' && svid !== undefined)
     await attempt(async () => {
       const material = openCaFiles(authority, systemClock).read()
-      await attachedCa(material, { now: systemClock.now(), svidTtlMs: svid.ttlMs })
-      return []
+      const limits = { now: systemClock.now(), svidTtlMs: svid.ttlMs }
+      return (await attachedCa(material, limits)).warnings
     })
 }
 

@@ -126,7 +126,7 @@ test('T-XL-8 a DNS name over 253 characters or with a bad label is refused', asy
 
 const caFaults = (made: Made, mode: 'own' | 'external'): string =>
   signingCertificateFaults(parseCertificate(made.der, 'ca'), mode).join()
-const external = (made: Made): unknown =>
+const external = (made: Made): ReturnType<typeof readTrustAnchorsPem> =>
   readTrustAnchorsPem(toPem(made.der, 'CERTIFICATE'), 'bundleFile')
 
 test('T-XC-1 a CA with keyCertSign, cRLSign and the trust domain’s ID; ours is one, in its very bytes', async () => {
@@ -160,11 +160,13 @@ test('T-XC-5 a key usage that is not critical: not one of ours', async () => {
   assert.equal(caFaults(made, 'external'), '')
 })
 
-test('T-XC-6 a CA with digitalSignature: not one of ours, accepted from others', async () => {
+test('T-XC-6 a CA with digitalSignature: not one of ours, accepted from others with a warning', async () => {
   const made = await makeCa({ usage: SIGNING | USAGE.digitalSignature })
   assert.match(caFaults(made, 'own'), /XC-11/)
   assert.ok(createIssuer(made.der, made.key, 'ca'))
-  assert.ok(external(made))
+  const { anchors, warnings } = external(made)
+  assert.equal(anchors.length, 1)
+  assert.match(warnings.join(), /is unusual: XC-11 .*digitalSignature/)
 })
 
 test('T-XC-7 a CA with pathLen 0 signs no intermediate', async () => {
