@@ -40,8 +40,19 @@ const commandsOf = (agent: Agent, folder: string): readonly (readonly string[])[
   ]
 }
 
+/** What the timeline tells whoever begins to listen, up to `wanted`. */
+async function timelineUntil(agent: Agent, wanted: string): Promise<string> {
+  const { body } = await fetch(`${agent.http}/api/events`, { signal: AbortSignal.timeout(10_000) })
+  let told = ''
+  for await (const part of body!.pipeThrough(new TextDecoderStream())) {
+    told += part
+    if (told.includes(wanted)) break
+  }
+  return told
+}
+
 for (const keyType of ['ec-p256', 'rsa-2048'] as const)
-  test(`no private key (${keyType}) is in the log at its most talkative, in any answer of the CLI, in metrics or in errors`, async (t) => {
+  test(`no private key (${keyType}) is in the log at its most talkative, in any answer of the CLI or over HTTP, or in errors`, async (t) => {
     const rig = createRig(t)
     const agent = await rig.agent({
       entries: IDENTITIES.map((spiffeId) => ({ spiffeId, selectors: testSelectors() })),
@@ -98,8 +109,9 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
       keys.add(readFileSync(join(written, file), 'utf8'))
     for (const stream of streams)
       for (let more = 0; more < 3; more++) keep(await stream.next(30_000))
-    for (const path of ['/metrics', '/live', '/ready', '/nothing'])
+    for (const path of ['/metrics', '/live', '/ready', '/nothing', '/', '/api/state'])
       outputs.push([path, await (await fetch(agent.http + path)).text()])
+    outputs.push(['/api/events', await timelineUntil(agent, '"kind":"rejected"')])
 
     // Keys where they do not belong: a fault names the place and repeats nothing of it.
     const misplaced = join(agent.folder, 'entries.yaml')
@@ -112,6 +124,7 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
       'status with a fault',
       (await cli('status', '--admin-socket', agent.adminSocket)).out,
     ])
+    outputs.push(['/api/events with a fault', await timelineUntil(agent, 'not used')])
     await agent.stop()
     const log = agent.child.output()
     assert.match(log, /"level":"trace"/)
