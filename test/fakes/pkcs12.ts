@@ -25,10 +25,10 @@ export function makePkcs12(t: TestContext, parts: Pkcs12Parts): Buffer | undefin
   const run = spawnSync(
     'openssl',
     [
-      ...['pkcs12', '-export', '-in', at('certificates.pem'), '-out', at('out.p12')],
-      ...(parts.key === undefined ? ['-nokeys'] : ['-inkey', at('key.pem')]),
-      ...['-passout', 'env:PKCS12_PASSWORD', ...(parts.args ?? [])],
-    ],
+      ['pkcs12', '-export', '-in', at('certificates.pem'), '-out', at('out.p12')],
+      parts.key === undefined ? ['-nokeys'] : ['-inkey', at('key.pem')],
+      ['-passout', 'env:PKCS12_PASSWORD', ...(parts.args ?? [])],
+    ].flat(),
     { encoding: 'utf8', env: { ...process.env, PKCS12_PASSWORD: parts.password } },
   )
   return run.status === 0 ? readFileSync(at('out.p12')) : undefined
