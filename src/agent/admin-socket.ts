@@ -5,6 +5,7 @@ import { openProcess } from '../os/process/open-process.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import type { Health } from '../telemetry/health.ts'
+import type { Log } from '../telemetry/log.ts'
 import type { NamePolicy } from '../xds/names.ts'
 import type { Attestor } from './attest/attestor.ts'
 import type { Kernel } from './kernel.ts'
@@ -39,6 +40,7 @@ export interface AdminSocketParts {
   readonly httpAddress: () => string
   readonly reload: () => Promise<void>
   readonly report: ConnectionReport
+  readonly log: Log
 }
 
 const LIMITS = { connectionsPerUid: 32, connections: 64, streamsPerConnection: 16 }
@@ -82,6 +84,8 @@ export async function openAdmin(
     trustDomain: config.trustDomain,
     sources: () => sourceStates(parts),
     publishMs: PUBLISH_MS,
+    faulted: (method, error) =>
+      parts.log.error({ method, error }, 'admin call failed by a fault in Spindle'),
     explaining: () => ({
       attestor: parts.attestor,
       registry: sources.entries.content.current,

@@ -246,6 +246,7 @@ async function openOutside(setting: Setting, parts: Parts) {
     httpAddress: () => http?.address ?? '',
     reload,
     report: reports.report.adminConnections,
+    log,
   })
   if (config.http !== undefined) http = await openHttp(config.http, setting, { ...parts, health })
   return { admin, http, reload }

@@ -14,6 +14,7 @@ import {
 } from '#spindle/admin/v1/admin_pb.js'
 import type { X509Authority } from '../../authority/authority.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import { codeOf } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import { serviceDefinition } from '../../wire/service.ts'
@@ -43,11 +44,14 @@ export interface AdminParts {
   readonly clock: Clock
   /** How long a rotation waits for sidecars to take the new bundle. */
   readonly publishMs: number
+  /** Told of what nobody raised on purpose, of which the caller is only told that it happened. */
+  readonly faulted: (method: string, thrown: unknown) => void
 }
 
 /** @returns what ends the calls that have no end of their own */
 export function addAdminService(server: Server, parts: AdminParts): () => void {
   const { method } = AdminService
+  const unary = unaryCalls(parts.faulted)
   const watch = createSidecarWatch({
     list: () => sidecarsOf(parts.sds),
     onProgress: (listen) => parts.sds.onProgress(listen),
@@ -93,23 +97,26 @@ export function addAdminService(server: Server, parts: AdminParts): () => void {
   return () => watch.close()
 }
 
-type Unary = DescMethodUnary
-
-function unary<M extends Unary>(
-  _method: M,
+type Unary = <M extends DescMethodUnary>(
+  method: M,
   answer: (
     request: MessageShape<M['input']>,
   ) => MessageShape<M['output']> | Promise<MessageShape<M['output']>>,
-) {
-  return (
-    call: ServerUnaryCall<MessageShape<M['input']>, MessageShape<M['output']>>,
-    done: sendUnaryData<MessageShape<M['output']>>,
-  ): void => {
+) => (
+  call: ServerUnaryCall<MessageShape<M['input']>, MessageShape<M['output']>>,
+  done: sendUnaryData<MessageShape<M['output']>>,
+) => void
+
+function unaryCalls(faulted: AdminParts['faulted']): Unary {
+  return (method, answer) => (call, done) => {
     Promise.resolve(call.request)
       .then(answer)
       .then(
         (value) => done(null, value),
-        (thrown: unknown) => done(statusOf(thrown)),
+        (thrown: unknown) => {
+          if (codeOf(thrown) === 'internal') faulted(method.name, thrown)
+          done(statusOf(thrown))
+        },
       )
   }
 }

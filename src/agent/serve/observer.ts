@@ -4,7 +4,6 @@ import type { Log, LogFields } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Seldom } from '../../telemetry/seldom.ts'
 import type { Note } from '../../xds/message.ts'
-import type { Resource } from '../../xds/resource.ts'
 import type { Sidecar } from './sidecar.ts'
 import type { SdsStream, StreamObserver } from './stream.ts'
 
