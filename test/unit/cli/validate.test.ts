@@ -21,7 +21,7 @@ function written(t: TestContext, files: Readonly<Record<string, unknown>>): stri
   return writeIn(
     folder,
     'agent.yaml',
-    JSON.stringify({ ...CONFIG, ...(files['agent.yaml'] ?? {}) }),
+    JSON.stringify({ ...CONFIG, ...(files['agent.yaml'] as object | undefined) }),
   )
 }
 

@@ -1,52 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TestContext } from 'node:test'
-import { createCallers } from '../../../../src/agent/match/callers.ts'
-import type { Caller } from '../../../../src/agent/match/caller.ts'
-import type { Entry } from '../../../../src/registration/entry.ts'
-import type { Registry } from '../../../../src/registration/match.ts'
-import { createRegistry } from '../../../../src/registration/match.ts'
-import type { Selector, SelectorKind } from '../../../../src/registration/selector.ts'
+import type { SelectorKind } from '../../../../src/registration/selector.ts'
 import { SpindleError } from '../../../../src/runtime/errors.ts'
-import { createFeed } from '../../../../src/runtime/feed.ts'
-import type { MutableFeed } from '../../../../src/runtime/feed.ts'
-import { createFakeAttestor } from '../../../fakes/attestor.ts'
-import { createManualClock, settle } from '../../../fakes/clock.ts'
-import { createFakeConnection } from '../../../fakes/connection.ts'
-import { createScriptedRandom } from '../../../fakes/random.ts'
-import { entry } from '../obtain/setting.ts'
-
-const PERIOD_MS = 60_000
-const of = (name: string, ...selectors: string[]): Entry =>
-  entry(name, { selectors: selectors as Selector[] })
-const registryOf = (...entries: readonly Entry[]): Registry => createRegistry(entries)
-const WEB = of('web', 'unix:uid:1001')
-
-/** A caller of uid 1001 that has just connected. */
-function setUp(t: TestContext, options: { registry?: Registry | undefined } = {}) {
-  const clock = createManualClock()
-  const attestor = createFakeAttestor(clock, 'unix:uid:1001')
-  const registry: MutableFeed<Registry | undefined> = createFeed<Registry | undefined>(
-    'registry' in options ? options.registry : registryOf(WEB),
-  )
-  const refusals: string[] = []
-  const attested: number[] = []
-  const callers = createCallers({
-    attestor,
-    registry,
-    clock,
-    random: createScriptedRandom(0.5),
-    periodMs: PERIOD_MS,
-    onAttested: (_, elapsedMs) => attested.push(elapsedMs),
-    onRefused: (_, code) => refusals.push(code),
-  })
-  t.after(() => callers.close())
-  const connection = createFakeConnection()
-  return { clock, attestor, registry, refusals, attested, callers, connection }
-}
-
-const matched = (caller: Caller): string[] => caller.state.current.match.entries.map(({ id }) => id)
-const attestations = ({ attestor }: ReturnType<typeof setUp>): number => attestor.wanted.length
+import { settle } from '../../../fakes/clock.ts'
+import { attestations, matched, of, PERIOD_MS, registryOf, setUp, WEB } from './setting.ts'
 
 test('a caller is attested once, for what entries ask, and matches its entries', async (t) => {
   const setting = setUp(t, { registry: registryOf(WEB, of('api', 'unix:path:/bin/api')) })
@@ -58,17 +15,6 @@ test('a caller is attested once, for what entries ask, and matches its entries',
   assert.deepEqual(setting.attestor.wanted, [['unix:path', 'unix:uid']])
   assert.equal(caller.check(), true)
   assert.equal(setting.attested.length, 1)
-})
-
-test('while entries are not loaded nothing is decided; when they are, it is', async (t) => {
-  const setting = setUp(t, { registry: undefined })
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  assert.match(caller.state.current.undecided ?? '', /not loaded/)
-  setting.registry.set(registryOf(WEB))
-  await settle()
-  assert.deepEqual(matched(caller), ['web'])
-  assert.equal(caller.state.current.undecided, undefined)
 })
 
 test('an attestor that fails leaves the caller undecided and is asked again, later each time', async (t) => {
@@ -128,63 +74,6 @@ test('a caller that runs another program has nothing until it is attested anew',
   assert.equal(caller.state.current.undecided, undefined)
 })
 
-test('a new identity is given only after the caller was attested again', async (t) => {
-  const setting = setUp(t)
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  setting.attestor.held = true
-  setting.registry.set(registryOf(WEB, of('second', 'unix:uid:1001')))
-  await settle()
-  assert.equal(attestations(setting), 2)
-  assert.deepEqual(matched(caller), ['web'], 'what it had it keeps meanwhile')
-  setting.attestor.held = false
-  await settle()
-  assert.deepEqual(matched(caller), ['web', 'second'])
-
-  // By then it is somebody else's process: it gets neither.
-  setting.attestor.selectors = ['unix:uid:0']
-  setting.registry.set(registryOf(WEB, of('second', 'unix:uid:1001'), of('third', 'unix:uid:1001')))
-  await settle()
-  assert.deepEqual(matched(caller), [])
-})
-
-test('an entry that is deleted or that others match costs no attestation', async (t) => {
-  const setting = setUp(t, { registry: registryOf(WEB, of('second', 'unix:uid:1001')) })
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  setting.registry.set(registryOf(WEB, of('others', 'unix:uid:4')))
-  await settle()
-  assert.deepEqual(matched(caller), ['web'])
-  assert.equal(attestations(setting), 1)
-})
-
-test('a kind of selector that an entry asks for anew is looked up', async (t) => {
-  const setting = setUp(t)
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  setting.attestor.selectors = ['unix:uid:1001', 'unix:sha256:aa']
-  setting.registry.set(registryOf(WEB, of('hashed', 'unix:sha256:aa')))
-  await settle()
-  assert.deepEqual(setting.attestor.wanted.at(-1), ['unix:sha256', 'unix:uid'])
-  assert.deepEqual(matched(caller), ['web', 'hashed'])
-})
-
-test('entries that change while a caller is attested are the ones it is matched with', async (t) => {
-  const setting = setUp(t)
-  setting.attestor.held = true
-  const caller = setting.callers.admit(setting.connection)
-  const decisions: number[] = []
-  caller.state.subscribe(({ undecided }) => {
-    if (undecided === undefined) decisions.push(attestations(setting))
-  })
-  setting.registry.set(registryOf(of('hashed', 'unix:sha256:aa'), of('newer', 'unix:uid:1001')))
-  setting.attestor.held = false
-  await settle()
-  assert.equal(decisions[0], 2, 'not before what the new entries ask is known')
-  assert.deepEqual(matched(caller), ['newer'])
-  assert.deepEqual(setting.attestor.wanted, [['unix:uid'], ['unix:sha256', 'unix:uid']])
-})
-
 test('a caller that stays is attested again each period, and another answer changes what it matches', async (t) => {
   const setting = setUp(t)
   const caller = setting.callers.admit(setting.connection)
@@ -237,48 +126,6 @@ test('an answer that comes after the connection is closed gives nothing', async 
   assert.equal(setting.clock.pending, 0)
 })
 
-test('what an entry gave is gone with it, also while what another gives is attested', async (t) => {
-  const setting = setUp(t)
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  setting.attestor.held = true
-  setting.registry.set(registryOf(of('second', 'unix:uid:1001'), of('hashed', 'unix:sha256:aa')))
-  await settle()
-  assert.deepEqual(matched(caller), [])
-  assert.match(caller.state.current.undecided ?? '', /entries have changed/)
-  const { possible } = caller.state.current.match
-  assert.deepEqual(
-    possible.map(({ id }) => id),
-    ['second', 'hashed'],
-    'either may be the default',
-  )
-  setting.attestor.held = false
-  await settle()
-  assert.deepEqual(matched(caller), ['second'])
-  assert.equal(caller.state.current.undecided, undefined)
-})
-
-test('entries that change all the time do not put off the period', async (t) => {
-  const setting = setUp(t)
-  setting.callers.admit(setting.connection)
-  await settle()
-  for (let change = 0; change < 4; change++) {
-    setting.registry.set(registryOf(WEB, of(`others-${change}`, 'unix:uid:4')))
-    await setting.clock.advance(PERIOD_MS / 4)
-  }
-  assert.equal(attestations(setting), 2)
-})
-
-test('a change that does not concern a caller leaves it the match it had', async (t) => {
-  const setting = setUp(t)
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  const { match } = caller.state.current
-  setting.registry.set(registryOf(of('web', 'unix:uid:1001'), of('others', 'unix:uid:4')))
-  await setting.clock.advance(PERIOD_MS)
-  assert.equal(caller.state.current.match, match)
-})
-
 test('an attestation that hangs is "not yet" after a while, and counts when it comes', async (t) => {
   const setting = setUp(t)
   const caller = setting.callers.admit(setting.connection)
@@ -312,20 +159,4 @@ test('a look at the very moment an attestation ends is not lost', async (t) => {
   assert.equal(looked, true)
   assert.equal(attestations(setting), 2)
   assert.deepEqual(matched(caller), ['web'])
-})
-
-test('entries that change while an attestation fails are attested for at once', async (t) => {
-  const setting = setUp(t)
-  const caller = setting.callers.admit(setting.connection)
-  await settle()
-  setting.attestor.held = true
-  await setting.clock.advance(PERIOD_MS)
-  setting.registry.set(registryOf(WEB, of('second', 'unix:uid:1001')))
-  await settle()
-  setting.attestor.failure = new Error('/proc is not there')
-  caller.state.subscribe(() => (setting.attestor.failure = undefined))
-  setting.attestor.held = false
-  await settle()
-  assert.deepEqual(matched(caller), ['web', 'second'])
-  assert.deepEqual(setting.refusals, ['internal'])
 })
