@@ -12,7 +12,8 @@ import { makePkcs12 } from '../../fakes/pkcs12.ts'
 const DAY = 86_400_000
 const NOW = Date.UTC(2030, 0, 1)
 const life = { notBefore: NOW - DAY, notAfter: NOW + 3650 * DAY }
-const root = await createOperatorCa({ name: 'root', ...life })
+// It lasts longest, so that nothing but the key can say which certificate is the CA.
+const root = await createOperatorCa({ name: 'root', ...life, notAfter: life.notAfter + DAY })
 const upper = await createOperatorCa({ name: 'upper', ...life, by: root })
 const lower = await createOperatorCa({ name: 'lower', ...life, by: upper })
 const stranger = await createOperatorCa({ name: 'stranger', ...life })
@@ -64,7 +65,7 @@ test('attachedCa: of two certificates of the key the one that ends last is the C
   const renewed = await createOperatorCa({
     name: 'lower',
     ...life,
-    notAfter: life.notAfter + DAY,
+    notAfter: life.notAfter + DAY / 2,
     by: upper,
     keys: lower.keys,
   })
@@ -90,7 +91,7 @@ test('attachedCa: a PKCS#12 file without a key, without a certificate, or of a C
   )
   const bare = material(t, { key: root, args: ['-nocerts'] }, root)
   assert.match(await faultsOf(bare), /^authority\.pkcs12File: holds no certificate$/)
-  const ended = await faultsOf(material(t, { key: root }, root), life.notAfter)
+  const ended = await faultsOf(material(t, { key: root }, root), life.notAfter + DAY)
   assert.match(ended, /^authority\.pkcs12File: the CA or its anchor ends .* within svid\.ttl$/)
 })
 
