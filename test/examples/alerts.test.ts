@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { parse, stringify } from 'yaml'
+import { CONNECTION_REFUSALS } from '../../src/telemetry/metric-labels.ts'
 import { BY_PATH, ROOT } from '../docs/pages.ts'
 import { ALERT_CASES } from './alert-cases.ts'
 import type { Series } from './alert-cases.ts'
@@ -65,6 +66,15 @@ test('every alert has a severity, a text, and a page of its own in docs/alerts.m
   assert.deepEqual(
     headings,
     rules.map(({ alert }) => alert),
+  )
+})
+
+test('docs/alerts.md says what to do about each reason a connection is refused for', () => {
+  const { text } = BY_PATH.get('docs/alerts.md')!
+  const alarming = CONNECTION_REFUSALS.filter((reason) => reason !== 'closing')
+  assert.deepEqual(
+    alarming.filter((reason) => !text.includes(`\`${reason}\``)),
+    [],
   )
 })
 
