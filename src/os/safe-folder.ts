@@ -20,6 +20,32 @@ const STICKY = 0o1000
  * @throws SpindleError `socket_unusable` naming the folder and what is wrong with it
  */
 export function ensureSafeFolder(folder: string, rules: FolderRules): void {
+  walk(folder, rules, (path, isLast) => {
+    makeFolder(path, isLast ? rules.folderMode : 0o755)
+    return true
+  })
+}
+
+/**
+ * The same without making anything.
+ * @returns the first folder on the way that is not there; undefined: it is there, and safe
+ * @throws SpindleError as `ensureSafeFolder` does
+ */
+export function findUnmade(folder: string, uid: number): string | undefined {
+  let unmade: string | undefined
+  walk(folder, { uid }, (path) => {
+    unmade = path
+    return false
+  })
+  return unmade
+}
+
+/** `missing` is asked at a folder that is not there: true, it is now; false, go no further. */
+function walk(
+  folder: string,
+  rules: Pick<FolderRules, 'uid'>,
+  missing: (path: string, isLast: boolean) => boolean,
+): void {
   const pending = folder.split('/').filter(Boolean)
   let links = 0
   let at = '/'
@@ -33,8 +59,9 @@ export function ensureSafeFolder(folder: string, rules: FolderRules): void {
     const next = join(at, name)
     let stat = lstatOrNothing(next)
     if (stat === undefined) {
-      makeFolder(next, pending.length === 0 ? rules.folderMode : 0o755)
-      stat = lstatSync(next)
+      if (!missing(next, pending.length === 0)) return
+      stat = lstatOrNothing(next)
+      if (stat === undefined) throw unusable(next, 'is removed by another process')
     }
     if (stat.isSymbolicLink()) {
       if (pending.length === 0) {
@@ -43,7 +70,7 @@ export function ensureSafeFolder(folder: string, rules: FolderRules): void {
       links += 1
       if (links > MOST_LINKS) throw unusable(folder, 'leads through too many symbolic links')
       checkOwner(next, stat, rules)
-      const target = readlinkSync(next)
+      const target = readLink(next)
       if (target.startsWith('/')) at = '/'
       pending.unshift(...target.split('/'))
       continue
@@ -71,7 +98,7 @@ function makeFolder(path: string, mode: number): void {
   }
 }
 
-function checkFolder(path: string, stat: Stats, rules: FolderRules): void {
+function checkFolder(path: string, stat: Stats, rules: Pick<FolderRules, 'uid'>): void {
   checkOwner(path, stat, rules)
   // In a sticky folder only the owner of a name may move it away, and the owners are checked on the way down.
   if ((stat.mode & GROUP_OR_OTHERS_WRITE) !== 0 && (stat.mode & STICKY) === 0) {
@@ -83,7 +110,7 @@ function checkFolder(path: string, stat: Stats, rules: FolderRules): void {
   }
 }
 
-function checkOwner(path: string, stat: Stats, rules: FolderRules): void {
+function checkOwner(path: string, stat: Stats, rules: Pick<FolderRules, 'uid'>): void {
   if (stat.uid === 0 || stat.uid === rules.uid) return
   throw unusable(path, `belongs to uid ${stat.uid}; it must belong to root or to uid ${rules.uid}`)
 }
@@ -91,6 +118,14 @@ function checkOwner(path: string, stat: Stats, rules: FolderRules): void {
 function lstatOrNothing(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false })
+  } catch (thrown) {
+    throw new SpindleError('socket_unusable', messageOf(thrown), { cause: thrown })
+  }
+}
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path)
   } catch (thrown) {
     throw new SpindleError('socket_unusable', messageOf(thrown), { cause: thrown })
   }

@@ -3,7 +3,7 @@
  * forks, dies and is reaped; a program everybody trusts is started under the same pid and uid; the child still holds the
  * socket. Writes what came of it, as JSON.
  */
-import { existsSync, readlinkSync } from 'node:fs'
+import { existsSync, readlinkSync, unlinkSync } from 'node:fs'
 import { PYTHON, openAttestHost, startCaller } from './attest-host.ts'
 import type { AttestHost, CallerProcess } from './attest-host.ts'
 import { codeOf } from '../../src/runtime/errors.ts'
@@ -88,10 +88,20 @@ async function attackBeforeAccept(host: AttestHost, driver: CallerProcess): Prom
   return { reused, naive, outcome: typeof outcome === 'string' ? outcome : 'accepted' }
 }
 
-async function main(folder: string, rounds: number): Promise<void> {
+/** What a test context is to those that clean up after themselves. */
+function createScope(): { after(run: () => unknown): void; end(): Promise<void> } {
   const cleanups: (() => unknown)[] = []
-  const scope = { after: (run: () => unknown) => void cleanups.push(run) } as never
-  const driver = startCaller(scope, { uid: 0 }, [PYTHON, '-u', '-c', DRIVER])
+  return {
+    after: (run) => void cleanups.push(run),
+    async end() {
+      for (const cleanup of cleanups.reverse()) await cleanup()
+    },
+  }
+}
+
+async function main(folder: string, rounds: number): Promise<void> {
+  const whole = createScope()
+  const driver = startCaller(whole, { uid: 0 }, [PYTHON, '-u', '-c', DRIVER])
   const results: { afterAccept: RoundResult[]; beforeAccept: RoundResult[] } = {
     afterAccept: [],
     beforeAccept: [],
@@ -101,14 +111,19 @@ async function main(folder: string, rounds: number): Promise<void> {
       [results.afterAccept, attackAfterAccept],
       [results.beforeAccept, attackBeforeAccept],
     ] as const) {
+      const scope = createScope()
       const host = await openAttestHost(scope, folder, `${round}-${list.length}-${attack.name}`)
       list.push(await attack(host, driver))
       driver.write('clear\n')
       await driver.line()
+      await scope.end()
+      unlinkSync(host.socket)
     }
   }
-  process.stdout.write(JSON.stringify(results))
-  for (const cleanup of cleanups.reverse()) await cleanup()
+  await new Promise<void>((written) => {
+    process.stdout.write(JSON.stringify(results), () => written())
+  })
+  await whole.end()
 }
 
 if (existsSync('/proc/sys/kernel/ns_last_pid')) {

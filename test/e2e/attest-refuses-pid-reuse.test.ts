@@ -4,12 +4,14 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { atScale } from '../faults/scale.ts'
 import { createAttestHost, programOf, skip } from './attest-host.ts'
 import type { RoundResult } from './attest-pid-reuse-rounds.ts'
 
-const ROUNDS = 20
+/** Twice as many races: before and after accept. */
+const ROUNDS = atScale(20, 5_000)
 
-test('a process that got a dead caller’s pid is not taken for the caller, before and after accept', async (t) => {
+test('S01: a process that got a dead caller’s pid is not taken for the caller, before and after accept', async (t) => {
   const host = await createAttestHost(t)
   if (host === undefined) return
   if (!existsSync('/proc/sys/kernel/ns_last_pid')) {
@@ -32,7 +34,7 @@ test('a process that got a dead caller’s pid is not taken for the caller, befo
       host.folder,
       String(ROUNDS),
     ],
-    { timeout: 30_000, killSignal: 'SIGKILL' },
+    { timeout: atScale(30_000, 3_600_000), killSignal: 'SIGKILL', maxBuffer: 2 ** 24 },
   )
   const { afterAccept, beforeAccept } = JSON.parse(stdout) as Record<string, RoundResult[]>
   const refused = (outcome: string): RoundResult[] =>
