@@ -13,13 +13,12 @@ import type { Log } from '../telemetry/log.ts'
 import { createMetrics, nacksByClass } from '../telemetry/metrics.ts'
 import { createSeldom } from '../telemetry/seldom.ts'
 import { createTimeline } from '../telemetry/timeline.ts'
-import { defaultConnectionsPerUid, mostConnections } from './accept/acceptor.ts'
 import { createUnixAttestor } from './attest/unix.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
 import { recordReports, recordStreams } from './history.ts'
 import type { Kernel } from './kernel.ts'
-import { openKernel } from './kernel.ts'
+import { connectionLimits, openKernel } from './kernel.ts'
 import type { Caller } from './match/caller.ts'
 import { createCallers } from './match/callers.ts'
 import type { Supply } from './obtain/supply.ts'
@@ -159,14 +158,12 @@ async function openAccepting(
     onAttested: report.attested,
     onRefused: report.attestationRefused,
   })
-  const { connectionsPerUid, streamsPerConnection } = config.limits
   const socket = await openSocket<Caller>({
     ...kernel,
     clock,
     limits: {
-      connectionsPerUid: connectionsPerUid ?? defaultConnectionsPerUid(kernel.descriptors),
-      connections: mostConnections(kernel.descriptors),
-      streamsPerConnection,
+      ...connectionLimits(config.limits, kernel.descriptors),
+      streamsPerConnection: config.limits.streamsPerConnection,
     },
     path: config.socket,
     // Anyone may connect: who it is, the kernel says.

@@ -1,10 +1,13 @@
 /** What the agent needs of the kernel, had and tried before anything is served. */
+import type { AgentConfig } from '../config/agent-config.ts'
 import { openLibc } from '../os/libc.ts'
 import type { Libc } from '../os/libc.ts'
 import { createPeerReader } from '../os/peer-credentials.ts'
 import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
 import { selfTest } from '../os/peer-self-test.ts'
 import { forbidInspection, raiseOpenFiles } from '../os/process/hardening.ts'
+import type { ConnectionLimits } from './accept/acceptor.ts'
+import { defaultConnectionsPerUid, mostConnections } from './accept/acceptor.ts'
 
 export interface Kernel {
   readonly libc: Libc
@@ -22,4 +25,15 @@ export async function openKernel(pidfd: 'required' | 'preferred'): Promise<Kerne
   const descriptors = raiseOpenFiles(libc)
   const peers = createPeerReader({ libc, pidfd })
   return { libc, peers, handle: await selfTest(peers), descriptors }
+}
+
+/** What a process with that many descriptors lets its callers take up. */
+export function connectionLimits(
+  { connectionsPerUid }: Pick<AgentConfig['limits'], 'connectionsPerUid'>,
+  descriptors: number,
+): ConnectionLimits {
+  return {
+    connectionsPerUid: connectionsPerUid ?? defaultConnectionsPerUid(descriptors),
+    connections: mostConnections(descriptors),
+  }
 }

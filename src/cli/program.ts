@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
 import { addAgentCommands } from './agent.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { addEnvoyCommands } from './envoy.ts'
 import type { Io } from './io.ts'
 import { CommandFailed } from './io.ts'
@@ -23,6 +24,7 @@ export function createProgram(io: Io): Command {
   addShowCommands(program, io)
   addSdsCommands(program, io)
   addEnvoyCommands(program, io)
+  addDoctorCommand(program, io)
   addDemoCommand(program, io)
   inheritOutput(program)
   return program

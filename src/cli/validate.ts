@@ -27,7 +27,7 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
   const text = readFile(file)
   const said: string[] = []
   const faults: string[] = []
-  const attempt: Attempt = async (check) => {
+  const attempt: Attempt = async (_, check) => {
     try {
       said.push(...(await check()))
     } catch (thrown) {
@@ -36,7 +36,7 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
     }
   }
   let config: AgentConfig | undefined
-  await attempt(() => {
+  await attempt('configuration', () => {
     const read = readAgentConfig(text, { file })
     config = read.config
     return read.warnings.map((warning) => `${file}: ${faultLine(warning)}`)
@@ -47,26 +47,29 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
   return { config, warnings: said }
 }
 
-/** Takes the warnings of a check, or the fault that it throws. */
-type Attempt = (check: () => readonly string[] | Promise<readonly string[]>) => Promise<void>
+/** Takes the warnings of a check, or the fault that it throws; `name` is `entries`, `bundle partner.test`, `authority`. */
+export type Attempt = (
+  name: string,
+  check: () => readonly string[] | Promise<readonly string[]>,
+) => Promise<void>
 
-async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promise<void> {
+export async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promise<void> {
   const { trustDomain, entries, bundles = {}, authority, svid } = named
   if (trustDomain !== undefined && entries !== undefined)
-    await attempt(() =>
+    await attempt('entries', () =>
       readEntriesOf({ trustDomain, entries, bundles }, readFile(entries.file)).warnings.map(
         (warning) => `${entries.file}: ${faultLine(warning)}`,
       ),
     )
   for (const [name, bundle] of Object.entries(bundles))
     if (isTrustDomain(name))
-      await attempt(() =>
+      await attempt(`bundle ${name}`, () =>
         readBundle(name, readFile(bundle.file), bundle.file).notes.map(
           (note) => `${bundle.file}: ${note}`,
         ),
       )
   if (authority?.kind === 'disk' && svid !== undefined)
-    await attempt(async () => {
+    await attempt('authority', async () => {
       const material = openCaFiles(authority, systemClock).read()
       const limits = { now: systemClock.now(), svidTtlMs: svid.ttlMs }
       return (await attachedCa(material, limits)).warnings
@@ -82,7 +85,8 @@ function isTrustDomain(name: string): name is TrustDomain {
   }
 }
 
-function readFile(path: string): string {
+/** @throws SpindleError `config_invalid` naming the file */
+export function readFile(path: string): string {
   try {
     return readLimited(path, MOST_BYTES).toString('utf8')
   } catch (thrown) {

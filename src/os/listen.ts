@@ -4,11 +4,12 @@
  */
 import { chmodSync, closeSync, constants, fstatSync, lstatSync, openSync, rmSync } from 'node:fs'
 import type { Stats } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { constants as os } from 'node:os'
 import { basename, dirname, isAbsolute, normalize } from 'node:path'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
+import { probeSocket } from './host/probe-socket.ts'
 import { errnoName } from './libc.ts'
 import type { Libc } from './libc.ts'
 import { ensureSafeFolder } from './safe-folder.ts'
@@ -94,7 +95,8 @@ function lockPath(path: string): string {
   return `${dirname(path)}/.${basename(path)}.lock`
 }
 
-function checkPath(path: string): void {
+/** @throws SpindleError `socket_unusable` for a path that no socket can have */
+export function checkPath(path: string): void {
   if (!isAbsolute(path) || normalize(path) !== path || path.endsWith('/') || path.includes('\0')) {
     throw unusable(path, 'must be an absolute path without `.`, `..` and doubled slashes')
   }
@@ -155,7 +157,9 @@ function settle(fd: number, path: string, mode: number): Stats {
 
 async function removeStale(path: string): Promise<void> {
   expectSocket(path, lstatSync(path, { throwIfNoEntry: false }))
-  if (await isLive(path)) throw inUse(path)
+  // Only a refused connection says that nobody listens: a full backlog or a missing permission does not.
+  const { state } = await probeSocket(path)
+  if (state !== 'refused' && state !== 'absent') throw inUse(path)
   try {
     rmSync(path, { force: true })
   } catch (thrown) {
@@ -167,20 +171,6 @@ function expectSocket(path: string, stat: Stats | undefined): void {
   if (stat === undefined || stat.isSocket()) return
   const what = stat.isSymbolicLink() ? 'a symbolic link' : 'no socket'
   throw unusable(path, `exists and is ${what}; it is left alone: remove it or choose another path`)
-}
-
-/** Only a refused connection says that nobody listens: a full backlog or a missing permission does not. */
-function isLive(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path)
-    probe.once('connect', () => {
-      probe.destroy()
-      resolve(true)
-    })
-    probe.once('error', ({ code }: NodeJS.ErrnoException) =>
-      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT'),
-    )
-  })
 }
 
 function inUse(path: string): SpindleError {

@@ -8,7 +8,7 @@ export const CHECKS = {
   backoff: 'comes back within a second of the agent',
   'fetch-timeout': 'does not wait for ever for a secret',
   subscription: 'has one subscription for each name',
-  'agent-cluster': "reaches the agent's socket",
+  'agent-cluster': "leads to the agent's socket",
   http2: 'speaks HTTP/2 to the agent',
   keepalive: 'notices an agent that hangs',
   streams: 'may open a stream for each secret',

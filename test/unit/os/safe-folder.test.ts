@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict'
-import { chmodSync, chownSync, lchownSync, mkdirSync, statSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { ensureSafeFolder } from '../../../src/os/safe-folder.ts'
+import { ensureSafeFolder, findUnmade } from '../../../src/os/safe-folder.ts'
 import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
 
 const uid = process.geteuid?.() ?? 0
@@ -87,4 +95,14 @@ test('ensureSafeFolder refuses a way through a file', (t) => {
   const folder = temporaryFolder(t)
   writeIn(folder, 'file', '')
   assert.throws(() => ensureSafeFolder(join(folder, 'file/x'), rules), refused(/is not a folder/))
+})
+
+test('findUnmade makes nothing, and tells the first folder that is not there', (t) => {
+  const folder = temporaryFolder(t)
+  mkdirSync(join(folder, 'a'))
+  assert.equal(findUnmade(join(folder, 'a'), uid), undefined)
+  assert.equal(findUnmade(join(folder, 'a/b/c'), uid), join(folder, 'a/b'))
+  assert.equal(existsSync(join(folder, 'a/b')), false)
+  chmodSync(join(folder, 'a'), 0o777)
+  assert.throws(() => findUnmade(join(folder, 'a/b'), uid), refused(/chmod go-w/))
 })

@@ -58,7 +58,7 @@ function history(held: HeldSecret, now: number): string {
       parts.push(held.removedAt === undefined ? 'sent nothing, the name is held open' : 'held open')
       break
     default:
-      parts.push(held.why === '' ? 'nothing sent yet' : held.why)
+      parts.push(held.sentAt === undefined ? `nothing sent yet: ${held.why}` : held.why)
   }
   return parts.join(', ')
 }
