@@ -1,21 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import { connect, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import type { PeerHandle, PeerReader, PeerReading } from './peer-credentials.ts'
 
 /**
- * Connects to an own socket in a new folder under `folder` and expects to find this process at the other end.
+ * Connects to an own socket, in the abstract namespace so that nothing need be writable, and expects to find this
+ * process at the other end.
  * @returns how peers are held on to on this kernel
  * @throws SpindleError `peer_credentials_unsupported`: the agent must not serve
  */
-export async function selfTest(reader: PeerReader, folder = tmpdir()): Promise<PeerHandle> {
-  const own = mkdtempSync(join(folder, 'spindle-'))
+export async function selfTest(reader: PeerReader): Promise<PeerHandle> {
+  const path = `\0spindle-self-test-${randomUUID()}`
   const server = createServer()
   try {
     const reading = await new Promise<PeerReading>((resolve, reject) => {
-      const path = join(own, 'self-test')
       server.once('error', reject)
       server.once('connection', (socket) => {
         try {
@@ -38,7 +36,6 @@ export async function selfTest(reader: PeerReader, folder = tmpdir()): Promise<P
     throw unsupported(messageOf(thrown), thrown)
   } finally {
     server.close()
-    rmSync(own, { recursive: true, force: true })
   }
 }
 
