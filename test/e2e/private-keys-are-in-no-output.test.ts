@@ -37,6 +37,7 @@ const commandsOf = (agent: Agent, folder: string): readonly (readonly string[])[
     ['ca', 'show', ...admin],
     ['bundle', 'show', ...admin],
     ['svid', 'renew', ...admin],
+    ['doctor', '--config', join(agent.folder, 'agent.yaml')],
   ]
 }
 
@@ -119,6 +120,9 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
     const validated = await cli('validate', '-c', join(agent.folder, 'agent.yaml'))
     assert.equal(validated.code, 2)
     outputs.push(['spindle validate', validated.err])
+    const examined = await cli('doctor', '-c', join(agent.folder, 'agent.yaml'))
+    assert.equal(examined.code, 1)
+    outputs.push(['spindle doctor', examined.out])
     await agent.admin.call(AdminService.method.reload, {}, { deadlineMs: 10_000 })
     outputs.push([
       'status with a fault',

@@ -67,7 +67,7 @@ function liveTable(io: Pick<Io, 'out'>, terminal: Terminal, clock: Clock): View 
   const draw = (): void => {
     if (latest === undefined) return
     const now = clock.now()
-    const head = `${shownInstant(now)}  ${latest.sidecars.length} sidecars; Ctrl-C ends\n\n`
+    const head = `${shownInstant(now)}  sidecars: ${latest.sidecars.length}; Ctrl-C ends\n\n`
     screen.draw(head + sidecarsTable(latest.sidecars, now))
     // What is left of a certificate's life goes on changing.
     tick?.cancel()
