@@ -7,10 +7,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Resource, View } from '../../src/xds/resource.ts'
 import type { Step, StreamContext, StreamEvent } from '../../src/xds/stream.ts'
+import { FULL } from './full.ts'
 import type { Answer, Asked, Moment, Snapshot } from './record.ts'
 
-export const RUNS =
-  process.env['CI'] === 'true' || process.env['SPINDLE_FULL'] === '1' ? 10_000 : 1_000
+export const RUNS = FULL ? 10_000 : 1_000
 
 const NAMES = ['a', 'b', 'c', 'd']
 /** Content is not tied to a name, and comes back: a step must not confuse what is equal with what is the same. */

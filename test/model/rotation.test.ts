@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { activated, publishDelay, rotate, usable } from '../../src/authority/rotation.ts'
 import type { RotatingSlot } from '../../src/authority/rotation.ts'
+import { FULL } from './full.ts'
 
 /**
  * Random histories of an authority's slots: time passes, the machine sleeps, the clock is set forward or back,
@@ -23,7 +24,7 @@ type Step =
   | { readonly kind: 'storing'; readonly works: boolean }
 
 const CA_TTL = 86_400_000
-const runs = process.env['CI'] === 'true' ? 20_000 : 2_000
+const runs = FULL ? 20_000 : 2_000
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.nat(10_000) }) },
