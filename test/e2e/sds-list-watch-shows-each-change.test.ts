@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { Sidecar } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { run } from '../../src/cli/program.ts'
 import type { Agent } from './rig/agent.ts'
 import { testSelectors } from './rig/pair.ts'
-import { createRig, eventually } from './rig/rig.ts'
+import { createRig, eventually, ROOT } from './rig/rig.ts'
 import { createSdsCaller } from './rig/sds-caller.ts'
 
 const WEB = { spiffeId: 'spiffe://example.org/web', selectors: testSelectors() }
@@ -128,4 +133,30 @@ test('spindle sds list --watch ends with 3 where there is no agent, and when it 
   const late = watch(agent)
   assert.equal(await late.code, 3)
   assert.match(late.err(), /\(unreachable\)/)
+})
+
+test('spindle sds list --watch ends at the first change after its reader has gone, and at SIGTERM', async (t) => {
+  const rig = createRig(t)
+  const agent = await rig.agent({ entries: [WEB] })
+  const main = join(ROOT, process.env['SPINDLE_MAIN'] ?? 'src/main.ts')
+  const start = (): ChildProcessByStdio<null, Readable, null> => {
+    const args = [main, 'sds', 'list', '--watch', '--admin-socket', agent.adminSocket]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    rig.atEnd(() => child.kill('SIGKILL'))
+    return child
+  }
+  const [unread, told] = [start(), start()]
+  await Promise.all([once(unread.stdout, 'data'), once(told.stdout, 'data')])
+  unread.stdout.destroy()
+  const caller = createSdsCaller(agent.socket)
+  rig.atEnd(() => caller.close())
+  const ended = once(unread, 'exit')
+  const stream = caller.delta()
+  stream.acknowledge()
+  stream.say({ node: { id: 'node-7' }, resourceNamesSubscribe: ['default'] })
+  await stream.next()
+  await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
+  assert.deepEqual(await ended, [0, null])
+  told.kill('SIGTERM')
+  assert.deepEqual(await once(told, 'exit'), [0, null])
 })
