@@ -192,7 +192,7 @@ export function readTrustAnchorsPem(
   const warnings: string[] = []
   for (const [index, certificate] of parsePem(pem, place).entries()) {
     const where = `block ${index + 1} (${certificate.subject})`
-    const [fault] = signingCertificateFaults(certificate, 'external')
+    const fault = anchorFault(certificate)
     if (fault !== undefined) {
       throw new SpindleError('certificate_invalid', `${place}: ${where} may not sign: ${fault}`)
     }
@@ -204,6 +204,18 @@ export function readTrustAnchorsPem(
     anchors.push(certificate)
   }
   return { anchors, warnings }
+}
+
+/** Why a certificate of others vouches for nothing (rules XC-*). */
+function anchorFault(certificate: ParsedCertificate): string | undefined {
+  const [fault] = signingCertificateFaults(certificate, 'external')
+  if (fault !== undefined) return fault
+  try {
+    // OpenSSL reads a key when it is asked for, not with the certificate.
+    return certificate.x509.publicKey.type === 'public' ? undefined : 'it has no public key'
+  } catch {
+    return 'its public key cannot be read'
+  }
 }
 
 /** What is worth saying of a certificate of others that may sign, one line each. */
@@ -229,7 +241,7 @@ export function usableTrustAnchors(certificates: readonly Uint8Array[]): {
     const where = `X.509 authority ${index + 1}`
     try {
       const certificate = parseCertificate(der, where)
-      const [fault] = signingCertificateFaults(certificate, 'external')
+      const fault = anchorFault(certificate)
       if (fault !== undefined) warnings.push(`${where} is passed over: it may not sign: ${fault}`)
       else warnings.push(...unusual(certificate, where))
       return fault === undefined

@@ -18,6 +18,7 @@ import {
 } from '#spindle/admin/v1/admin_pb.js'
 import type { AuthorityState } from '../../authority/authority.ts'
 import { parseCertificate, toPem } from '../../certs/parse.ts'
+import { SpindleError } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shown-text.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
 import { serializeBundle } from '../../spiffe/bundle.ts'
@@ -109,13 +110,23 @@ export function describeBundle(bundle: Bundle, own: boolean, fault: string): Tru
     trustDomain: bundle.trustDomain,
     own,
     pem: pemOf(bundle.x509Authorities),
-    document: serializeBundle(bundle),
+    document: documentOf(bundle),
     certificates: bundle.x509Authorities.map((der) => {
       const { subject, subjectKeyId, notAfter } = parseCertificate(der, bundle.trustDomain)
       return { subject, subjectKeyId, ...at('notAfter', notAfter) }
     }),
     fault,
   })
+}
+
+/** A trust anchor may have a key that JWK has no form for: it is served all the same. */
+function documentOf(bundle: Bundle): string {
+  try {
+    return serializeBundle(bundle)
+  } catch (thrown) {
+    if (thrown instanceof SpindleError) return ''
+    throw thrown
+  }
 }
 
 function pemOf(certificates: readonly Uint8Array[]): string {

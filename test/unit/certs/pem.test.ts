@@ -114,3 +114,18 @@ test('usableTrustAnchors passes over what is no certificate and what may not sig
   assert.match(warnings[1] ?? '', /^X\.509 authority 3 is passed over: it may not sign: XC-/)
   assert.equal(warnings.length, 2)
 })
+
+test('a trust anchor whose key nobody can read vouches for nothing, and is none', async () => {
+  const key = ca.key
+  // id-ecPublicKey of a curve that does not exist.
+  const spki = Buffer.from(key.spki)
+  spki[spki.indexOf(Buffer.from('06082a8648ce3d030107', 'hex')) + 9] = 0x7f
+  const broken = await makeCa({ key: { ...key, spki }, by: other })
+  const { anchors, warnings } = usableTrustAnchors([broken.der, ca.der])
+  assert.deepEqual(anchors, [ca.der])
+  assert.match(warnings.join(), /^X\.509 authority 1 is passed over: .*key cannot be read$/)
+  assert.throws(
+    () => readTrustAnchorsPem(pem + toPem(broken.der, 'CERTIFICATE'), 'bundleFile'),
+    /bundleFile: block 2 .*may not sign: its public key cannot be read/,
+  )
+})
