@@ -24,6 +24,7 @@ test('an attestor that fails leaves the caller undecided and is asked again, lat
   await settle()
   assert.match(caller.state.current.undecided ?? '', /attestation failed: \/proc is not there/)
   assert.deepEqual(setting.refusals, ['internal'])
+  assert.equal(caller.state.current.retryAt, setting.clock.now() + 150)
   // Half of the doubled ceiling, and half of the rest by the draw: 150 ms, 300 ms.
   await setting.clock.advance(149)
   assert.equal(attestations(setting), 1)
@@ -44,10 +45,16 @@ test('a selector that cannot be looked up leaves a caller undecided only where a
   await settle()
   assert.deepEqual(matched(caller), ['web'], 'what is known is given')
   assert.match(caller.state.current.undecided ?? '', /could not be looked up: unix:sha256/)
+  assert.equal(
+    caller.state.current.retryAt,
+    setting.clock.now() + 150,
+    'and when it is tried again',
+  )
   setting.attestor.unknownKinds = []
   setting.attestor.selectors = ['unix:uid:1001', 'unix:sha256:aa']
   await setting.clock.advance(150)
   assert.deepEqual(matched(caller), ['web', 'hashed'])
+  assert.equal(caller.state.current.retryAt, undefined)
 
   const other = setUp(t)
   other.attestor.unknownKinds = ['unix:sha256'] as SelectorKind[]

@@ -150,9 +150,11 @@ test('current: what Envoy would refuse never becomes it, is told, and is tried a
   const failed = events.at(-1)
   assert.ok(failed?.kind === 'failed' && failed.code === 'certificate_invalid')
   assert.match(failed.message, /key does not fit/)
+  assert.equal(identities.find('web')?.retryAt, clock.now() + failed.retryMs)
   made.faults = []
   await clock.advance(1_000)
   assert.notEqual(lease.current, first)
+  assert.equal(identities.find('web')?.retryAt, undefined)
 })
 
 test('release: kept until its renewal instant, so a caller that comes back has it at once; then dropped', async (t) => {

@@ -1,59 +1,138 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { explain } from '../../../../../src/agent/serve/admin/explain.ts'
 import type { ExplainParts } from '../../../../../src/agent/serve/admin/explain.ts'
+import type { Sds } from '../../../../../src/agent/serve/sds.ts'
+import type { Entry } from '../../../../../src/registration/entry.ts'
 import { createRegistry } from '../../../../../src/registration/match.ts'
-import type { Selector } from '../../../../../src/registration/selector.ts'
-import { parseTrustDomain } from '../../../../../src/spiffe/spiffe-id.ts'
+import type { Selector, SelectorKind } from '../../../../../src/registration/selector.ts'
+import type { SpiffeId, TrustDomain } from '../../../../../src/spiffe/spiffe-id.ts'
 import { createFakeAttestor } from '../../../../fakes/attestor.ts'
 import { createManualClock } from '../../../../fakes/clock.ts'
 import { createFakeConnection } from '../../../../fakes/connection.ts'
 import { entry } from '../../obtain/setting.ts'
 
-const of = (name: string, ...selectors: string[]) =>
-  entry(name, { selectors: selectors as Selector[] })
-const HASHED = of('hashed', 'unix:uid:1001', 'unix:sha256:aa')
-const WEB = of('web', 'unix:uid:1001')
+const PEER = { pid: 7, uid: 1001, gid: 1002, startTime: '1000' }
+const of = (name: string, selectors: readonly string[], more: Partial<Entry> = {}): Entry =>
+  entry(name, { selectors: selectors as Selector[], ...more })
 
-/** Of a process of uid 1001 whose executable cannot be hashed just now. */
-function parts(): ExplainParts & { released: number } {
+/** An agent with `entries`, asked about process 7, which has uid 1001. */
+function setUp(entries: readonly Entry[]) {
   const clock = createManualClock()
-  const attestor = createFakeAttestor(clock, 'unix:uid:1001')
-  attestor.unknownKinds = ['unix:sha256']
-  const { peer } = createFakeConnection()
-  const made = {
+  const attestor = createFakeAttestor(clock, 'unix:uid:1001', 'unix:gid:1002')
+  let released = 0
+  const streams: object[] = []
+  const sidecars = new Map<object, unknown>()
+  const parts: ExplainParts = {
     attestor,
     clock,
-    registry: createRegistry([HASHED, WEB]),
+    registry: createRegistry(entries),
     policy: {
       reserved: { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' },
-      aliases: new Map(),
-      trustDomain: parseTrustDomain('example.org'),
+      aliases: new Map([['alias', 'spiffe://example.org/web' as SpiffeId]]),
+      trustDomain: 'example.org' as TrustDomain,
     },
-    sds: { streams: new Set(), sidecars: new Map() } as unknown as ExplainParts['sds'],
-    connections: () => [],
+    sds: { streams, sidecars } as unknown as Sds,
+    connections: () => [
+      createFakeConnection(PEER),
+      createFakeConnection({ ...PEER, startTime: '2000' }),
+    ],
     bundleFault: () => undefined,
+    open: () => ({ peer: PEER, alive: () => true, release: () => void (released += 1) }),
     identityOf: () => undefined,
-    released: 0,
-    open: () => ({ peer, alive: () => true, release: () => void (made.released += 1) }),
   }
-  return made
+  const ask = (name = '', more: Partial<ExplainParts> = {}) =>
+    explain({ ...parts, ...more }, { pid: 7, name })
+  return { ask, attestor, clock, sidecars, released: () => released }
 }
 
-test('explain says pending of a name that an entry not decided yet may change, and of no other', async () => {
-  const stateOf = async (name: string): Promise<string> =>
-    (await explain(parts(), { pid: 7, name })).nameState
-  assert.equal(await stateOf('default'), 'pending')
-  assert.equal(await stateOf(HASHED.spiffeId), 'pending')
-  assert.equal(await stateOf('nothing'), 'pending')
-  assert.equal(await stateOf(WEB.spiffeId), 'present')
-  assert.equal(await stateOf('ROOTCA'), 'present')
+const WEB = of('web', ['unix:uid:1001'])
+
+test('explain: what is missing is told with what the process has of that kind', async () => {
+  const entries = [of('api', ['unix:uid:1002', 'unix:user:api', 'unix:path:/x', 'unix:gid:1002'])]
+  const { ask, attestor } = setUp(entries)
+  attestor.unknownKinds = ['unix:path'] as SelectorKind[]
+  const { near } = await ask()
+  assert.deepEqual(
+    near[0]?.missing.map(({ selector, has, unknown }) => ({ selector, has, unknown })),
+    [
+      { selector: 'unix:uid:1002', has: ['unix:uid:1001'], unknown: false },
+      { selector: 'unix:user:api', has: [], unknown: false },
+      { selector: 'unix:path:/x', has: [], unknown: true },
+    ],
+  )
 })
 
-test('explain lets go of the process, also where it cannot be looked at', async () => {
-  const setting = parts()
-  await explain(setting, { pid: 7, name: '' })
-  Object.assign(setting.attestor, { failure: new Error('gone') })
-  await assert.rejects(explain(setting, { pid: 7, name: '' }))
-  assert.equal(setting.released, 2)
+test('explain: an entry that would grant the name comes before one that is nearer', async () => {
+  const far = of('far', ['unix:uid:1', 'unix:gid:1', 'unix:user:far'], { hint: 'wanted' })
+  const others = Array.from({ length: 9 }, (_, i) => of(`near-${i}`, [`unix:uid:${i}`]))
+  const { ask } = setUp([...others, far])
+  const named = await ask('wanted')
+  assert.equal(named.near[0]?.spiffeId, far.spiffeId)
+  assert.deepEqual(
+    named.near.map(({ grantsName }) => grantsName),
+    [true, false, false, false, false],
+  )
+  assert.equal((await ask()).near[0]?.spiffeId, others[0]?.spiffeId)
+  assert(!(await ask('nobody-has-this')).near.some(({ grantsName }) => grantsName))
+})
+
+test('explain: names the bundles that may be asked for, aliases included, and none without an entry', async () => {
+  const aliased = of('web', ['unix:uid:1001'], { federatesWith: ['partner.test' as TrustDomain] })
+  const { bundleNames, entries } = await setUp([aliased]).ask()
+  assert.deepEqual(bundleNames, ['ROOTCA', 'ALL', 'spiffe://example.org', 'spiffe://partner.test'])
+  assert.deepEqual(entries[0]?.names, ['default', 'alias', 'spiffe://example.org/web'])
+  assert.deepEqual((await setUp([of('web', ['unix:uid:1'])]).ask()).bundleNames, [])
+})
+
+test('explain: an identity that cannot be issued is pending, with its next attempt', async () => {
+  const { ask, clock } = setUp([WEB])
+  const retryAt = clock.now() + 5_000
+  const identityOf = () => ({ current: undefined, fault: 'the CA is away', retryAt })
+  const answer = await ask('default', { identityOf })
+  assert.deepEqual([answer.nameState, answer.nameWhy], ['pending', 'the CA is away'])
+  assert.equal(timestampMs(answer.entries[0]!.retryAt!), retryAt)
+  const issuing = () => ({ current: undefined, fault: undefined, retryAt: undefined })
+  assert.equal((await ask('default', { identityOf: issuing })).nameState, 'pending')
+  assert.equal((await ask('default')).nameState, 'present', 'nobody uses it yet')
+})
+
+test('explain: a bundle that there is nothing of is pending, with why', async () => {
+  const { ask } = setUp([WEB])
+  const empty = await ask('ROOTCA', { bundleFault: () => 'no X.509 authorities are known' })
+  assert.deepEqual([empty.nameState, empty.nameWhy], ['pending', 'no X.509 authorities are known'])
+  assert.equal((await ask('ROOTCA')).nameState, 'present')
+})
+
+test('explain: what hangs on a selector that is not known is undecided, not absent', async () => {
+  const { ask, attestor, sidecars, clock } = setUp([of('web', ['unix:sha256:aa'])])
+  attestor.unknownKinds = ['unix:sha256'] as SelectorKind[]
+  const alone = await ask('default')
+  assert.equal(alone.nameState, 'pending')
+  assert.match(alone.undecided, /could not be looked up/)
+  assert.equal(alone.attestedAgainAt, undefined, 'nothing is retried for who is not connected')
+  const state = { current: { undecided: 'attestation failed: x', retryAt: clock.now() + 7_000 } }
+  sidecars.set({ connection: createFakeConnection(PEER), state }, undefined)
+  const connected = await ask('default')
+  assert.equal(connected.undecided, 'attestation failed: x')
+  assert.equal(timestampMs(connected.attestedAgainAt!), clock.now() + 7_000)
+})
+
+test('explain: connections are those of the very process, not of one that had its number before', async () => {
+  const { ask, released } = setUp([WEB])
+  assert.equal((await ask()).connections.length, 1)
+  assert.equal(released(), 1, 'and the process is let go of')
+})
+
+test('explain: what a process chose is shown without control characters', async () => {
+  const { ask, attestor } = setUp([WEB])
+  const attest = attestor.attest.bind(attestor)
+  attestor.attest = async (...args) => {
+    const found = await attest(...args)
+    const exe = '/tmp/\x1b[2Jenvoy'
+    return { ...found, process: { ...found.process, exe }, notes: [`runs ${exe}`] }
+  }
+  const { executable, notes } = await ask()
+  assert.deepEqual([executable, ...notes], ['/tmp/?[2Jenvoy', 'runs /tmp/?[2Jenvoy'])
 })
