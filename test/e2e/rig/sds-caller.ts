@@ -27,6 +27,8 @@ export interface ReceivedSecret {
   /** PEM; '' for a bundle. */
   readonly chain: string
   readonly key: string
+  /** PEM of a bundle in the form of one list; '' for any other secret. */
+  readonly trustedCa: string
 }
 
 export interface Received {
@@ -220,8 +222,11 @@ function readResponse(response: DiscoveryResponse): Received {
 function readSecret(bytes: Uint8Array | undefined): ReceivedSecret {
   assert(bytes !== undefined, 'a resource without content')
   const { name, type } = fromBinary(SecretSchema, bytes)
-  if (type.case !== 'tlsCertificate') return { name, chain: '', key: '' }
-  return { name, chain: text(type.value.certificateChain), key: text(type.value.privateKey) }
+  if (type.case === 'validationContext')
+    return { name, chain: '', key: '', trustedCa: text(type.value.trustedCa) }
+  assert(type.case === 'tlsCertificate')
+  const { certificateChain, privateKey } = type.value
+  return { name, chain: text(certificateChain), key: text(privateKey), trustedCa: '' }
 }
 
 function text(source: DataSource | undefined): string {
