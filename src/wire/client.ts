@@ -67,8 +67,6 @@ export function createUnixClient(socketPath: string, clock: Clock = systemClock)
         definition.responseDeserialize,
         create(method.input, request),
       )
-      // What comes after the last message was asked for is told to nobody; unheard it would end the process.
-      call.on('error', () => undefined)
       const cancel = (): void => call.cancel()
       signal.addEventListener('abort', cancel)
       try {

@@ -74,6 +74,7 @@ test('socketVerdicts fails what a start would fail on', async (t) => {
 
 test('socketVerdicts warns of a folder that Envoys of other users cannot enter', async (t) => {
   const folder = temporaryFolder(t)
+  chmodSync(folder, 0o710)
   const paths = { socket: join(folder, 'run/agent.sock'), adminSocket: join(folder, 'a/b') }
   mkdirSync(join(folder, 'run'))
   chmodSync(join(folder, 'run'), 0o755)
