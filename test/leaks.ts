@@ -23,7 +23,7 @@ const HEAP_SLACK_BYTES = 512 * 1024
 const HEAP_SHARE = 0.05
 const SETTLE_MS = 5_000
 
-function collectGarbage(): void {
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   collect()

@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
-import { readLimited } from './files.ts'
+import { readLimited, readWithMode } from './files.ts'
 import { watchFile } from './watch.ts'
 
 const MOST_BYTES = 4 * 2 ** 20
@@ -12,7 +11,7 @@ export type CaFilePaths = (
   | { readonly pkcs12File: string; readonly passwordFile: string }
 ) & { readonly bundleFile: string | undefined }
 
-/** What the files hold; modes are permission bits. */
+/** What the files hold; modes are permission bits, of the very file that was read: another may have taken its name. */
 export type CaFileContents = (
   | { readonly certFile: string; readonly keyFile: string; readonly keyFileMode: number }
   | {
@@ -36,19 +35,19 @@ export function openCaFiles(paths: CaFilePaths, clock: Clock): CaFiles {
       const { bundleFile } = paths
       const bundle = bundleFile === undefined ? {} : { bundleFile: readText(bundleFile) }
       if ('pkcs12File' in paths) {
-        const { pkcs12File, passwordFile } = paths
+        const { pkcs12File } = paths
         return {
           pkcs12File: attempt(pkcs12File, () => readLimited(pkcs12File, MOST_BYTES)),
-          password: readPassword(passwordFile),
-          passwordFileMode: modeOf(passwordFile),
+          ...readPassword(paths.passwordFile),
           ...bundle,
         }
       }
       const { certFile, keyFile } = paths
+      const key = attempt(keyFile, () => readWithMode(keyFile, MOST_BYTES))
       return {
         certFile: readText(certFile),
-        keyFile: readText(keyFile),
-        keyFileMode: modeOf(keyFile),
+        keyFile: key.content.toString('utf8'),
+        keyFileMode: key.mode,
         ...bundle,
       }
     },
@@ -71,12 +70,11 @@ export function openCaFiles(paths: CaFilePaths, clock: Clock): CaFiles {
 const readText = (path: string): string =>
   attempt(path, () => readLimited(path, MOST_BYTES).toString('utf8'))
 
-const modeOf = (path: string): number => attempt(path, () => statSync(path).mode)
-
-function readPassword(path: string): string {
-  const bytes = attempt(path, () => readLimited(path, MOST_PASSWORD_BYTES))
+function readPassword(path: string): { password: string; passwordFileMode: number } {
+  const { content, mode } = attempt(path, () => readWithMode(path, MOST_PASSWORD_BYTES))
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(content)
+    return { password: text.replace(/\r?\n$/, ''), passwordFileMode: mode }
   } catch {
     throw new SpindleError('config_invalid', `${path} is not UTF-8`)
   }
