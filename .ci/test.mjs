@@ -5,13 +5,14 @@ import { join } from 'node:path'
 
 process.chdir(join(import.meta.dirname, '..'))
 const patterns = process.argv.slice(2)
+const soak = process.env.SPINDLE_SOAK === '1'
 const envoy = existsSync('.cache/envoy') ? readFileSync('.cache/envoy', 'utf8') : ''
 const result = spawnSync(
   process.execPath,
   [
     '--test',
-    '--test-concurrency=2',
-    '--test-timeout=180000',
+    `--test-concurrency=${soak ? 1 : 2}`,
+    `--test-timeout=${soak ? 7_200_000 : 180_000}`,
     '--test-reporter=spec',
     ...(patterns.length > 0 ? patterns : ['test/**/*.test.ts']),
   ],
