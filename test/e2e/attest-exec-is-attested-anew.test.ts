@@ -1,3 +1,4 @@
+// S02 of docs/faults.md.
 import assert from 'node:assert/strict'
 import { chmodSync, copyFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+// S02 of docs/faults.md.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'

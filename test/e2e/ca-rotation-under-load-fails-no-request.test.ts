@@ -1,3 +1,4 @@
+// R20 of docs/faults.md.
 import assert from 'node:assert/strict'
 import type { KeyObject } from 'node:crypto'
 import { X509Certificate } from 'node:crypto'

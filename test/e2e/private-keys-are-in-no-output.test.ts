@@ -1,3 +1,4 @@
+// S05 of docs/faults.md.
 import assert from 'node:assert/strict'
 import { createPrivateKey } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// R15 of docs/faults.md.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'

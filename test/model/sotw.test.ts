@@ -1,3 +1,4 @@
+// R12 and R13 of docs/faults.md.
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'

@@ -1,3 +1,4 @@
+// S04 of docs/faults.md.
 import assert from 'node:assert/strict'
 import {
   chmodSync,
