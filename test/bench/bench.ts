@@ -9,7 +9,8 @@ import { parseArgs } from 'node:util'
 import { table } from '../../src/cli/output.ts'
 import { makeScratch, readText, removeScratch } from '../../src/os/scratch.ts'
 import { buildProgram } from './program.ts'
-import type { Bench, Figure, Row } from './rows.ts'
+import type { Bench, Figure } from './measure.ts'
+import type { Row } from './rows.ts'
 import { ROWS } from './rows.ts'
 
 const { values } = parseArgs({

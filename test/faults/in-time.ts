@@ -94,7 +94,13 @@ export async function inTime(t: TestContext, identities: number): Promise<InTime
     while (counted.inFlight > 0)
   }
   const made: InTime = {
-    ...{ clock, served, authority, client, stream, names, away: false },
+    clock,
+    served,
+    authority,
+    client,
+    stream,
+    names,
+    away: false,
     async pass(ms, stepMs = 60_000) {
       for (let left = ms; left > 0; left -= stepMs) {
         await clock.advance(Math.min(left, stepMs))

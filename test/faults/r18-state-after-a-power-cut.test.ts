@@ -167,7 +167,7 @@ test('R18: cut off after any system call of a write, the disk has the old state 
     if (/write/.test(name) && line.includes('the new state')) temporarySynced = false
     if (/^f(data)?sync$/.test(name) && line.includes('.tmp>')) temporarySynced = true
     if (/^f(data)?sync$/.test(name) && line.includes(`<${folder}>`)) folderSynced = renamed
-    if (/^rename/.test(name) && line.includes('state.json"')) {
+    if (name.startsWith('rename') && line.includes('state.json"')) {
       assert(temporarySynced, 'the name leads to what may be lost')
       renamed = true
     }

@@ -39,7 +39,8 @@ test('hostVerdicts has a verdict on kernel, rights, pid namespace, clock and lim
     'descriptors',
   ])
   const { level, detail } = await verdict('kernel')
-  if (level === 'ok') assert.match(detail, /^Linux \d.*SO_PEERPIDFD, tried here, name the calling process/)
+  if (level === 'ok')
+    assert.match(detail, /^Linux \d.*SO_PEERPIDFD, tried here, name the calling process/)
   assert.equal((await verdict('pidfd info')).level, 'ok', 'nothing needs it')
 })
 
