@@ -104,43 +104,51 @@ export function createPeerReader(options: PeerReaderOptions): PeerReader {
     release(peer) {
       if (peer.pidfd !== undefined) closeSync(peer.pidfd)
     },
-    read(socket) {
-      const fd = socketDescriptor(socket)
-      if (fd === undefined) {
-        return {
-          fault: 'credentials_unreadable',
-          detail: 'the accepted socket shows no descriptor of a socket',
-        }
-      }
-      const taken = takePeer(fd, libc, options.pidfd)
-      if ('fault' in taken) return taken
-      const { credentials, pidfd, handle } = taken
-      const refused = (fault: PeerFault, detail: string): PeerReading => {
-        if (pidfd !== undefined) closeSync(pidfd)
-        return { fault, detail }
-      }
-      try {
-        // pid 0 must be tested by itself: fdinfo says `Pid: 0` as well, so the equality below holds for it.
-        if (credentials.pid <= 0 || (pidfd !== undefined && pidOfPidfd(pidfd) === 0)) {
-          return refused(
-            'pid_not_visible',
-            'the caller is outside the agent’s pid namespace (run the agent with hostPID)',
-          )
-        }
-        if (pidfd !== undefined && pidOfPidfd(pidfd) !== credentials.pid) {
-          return refused('peer_ended', `process ${credentials.pid} ended before it was accepted`)
-        }
-        const startTime = readStartTime(credentials.pid, procRoot)
-        const peer = { ...credentials, ...(pidfd === undefined ? {} : { pidfd }), startTime }
-        if (reader.alive(peer)) return { peer, handle }
-        return refused('peer_ended', `process ${peer.pid} ended before it was accepted`)
-      } catch (thrown) {
-        const exhausted = isExhausted((thrown as NodeJS.ErrnoException).errno ?? 0)
-        return refused(exhausted ? 'descriptors_exhausted' : 'peer_ended', messageOf(thrown))
-      }
-    },
+    read: (socket) => readPeer(socket, { ...options, procRoot, alive: reader.alive }),
   }
   return reader
+}
+
+function readPeer(
+  socket: Socket,
+  options: PeerReaderOptions & {
+    readonly procRoot: string
+    readonly alive: PeerReader['alive']
+  },
+): PeerReading {
+  const fd = socketDescriptor(socket)
+  if (fd === undefined) {
+    return {
+      fault: 'credentials_unreadable',
+      detail: 'the accepted socket shows no descriptor of a socket',
+    }
+  }
+  const taken = takePeer(fd, options.libc, options.pidfd)
+  if ('fault' in taken) return taken
+  const { credentials, pidfd, handle } = taken
+  const refused = (fault: PeerFault, detail: string): PeerReading => {
+    if (pidfd !== undefined) closeSync(pidfd)
+    return { fault, detail }
+  }
+  try {
+    // pid 0 must be tested by itself: fdinfo says `Pid: 0` as well, so the equality below holds for it.
+    if (credentials.pid <= 0 || (pidfd !== undefined && pidOfPidfd(pidfd) === 0)) {
+      return refused(
+        'pid_not_visible',
+        'the caller is outside the agent’s pid namespace (run the agent with hostPID)',
+      )
+    }
+    if (pidfd !== undefined && pidOfPidfd(pidfd) !== credentials.pid) {
+      return refused('peer_ended', `process ${credentials.pid} ended before it was accepted`)
+    }
+    const startTime = readStartTime(credentials.pid, options.procRoot)
+    const peer = { ...credentials, ...(pidfd === undefined ? {} : { pidfd }), startTime }
+    if (options.alive(peer)) return { peer, handle }
+    return refused('peer_ended', `process ${peer.pid} ended before it was accepted`)
+  } catch (thrown) {
+    const exhausted = isExhausted((thrown as NodeJS.ErrnoException).errno ?? 0)
+    return refused(exhausted ? 'descriptors_exhausted' : 'peer_ended', messageOf(thrown))
+  }
 }
 
 interface TakenPeer {
