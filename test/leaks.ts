@@ -89,3 +89,30 @@ export function footprintOf(pid: number): Footprint | undefined {
     return undefined
   }
 }
+
+/** An agent of a test: whom it serves, and its process. */
+interface LookedAt {
+  readonly child: { readonly pid: number; readonly ended: Promise<unknown> }
+  sidecars(): Promise<readonly unknown[]>
+}
+
+/** What is asked of it at its end costs it some: an admin connection (two), and what fetch keeps alive. */
+const ASKING_DESCRIPTORS = 6
+
+/** Where its clients have all gone: fails when it still holds a stream, or descriptors it did not have at its start. */
+export async function expectAgentIsLeft(agent: LookedAt, atStart: Footprint): Promise<void> {
+  const most = atStart.descriptors + ASKING_DESCRIPTORS
+  const end = performance.now() + SETTLE_MS
+  for (;;) {
+    const now = footprintOf(agent.child.pid)
+    // Ended by the test, or not to be looked into.
+    if (now === undefined) return
+    const sidecars = await agent.sidecars().catch(() => [])
+    if (sidecars.length === 0 && now.descriptors <= most) return
+    if (performance.now() > end)
+      assert.fail(
+        `an agent that all have left has ${sidecars.length} sidecars, ${now.descriptors} descriptors (${atStart.descriptors} at its start)`,
+      )
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

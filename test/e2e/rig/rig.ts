@@ -14,6 +14,7 @@ import { renderBootstrap } from '../../../src/cli/demo/bootstrap.ts'
 import type { Envoy } from '../../../src/cli/demo/envoy.ts'
 import { startEnvoy } from '../../../src/cli/demo/envoy.ts'
 import { copyProgram, makeScratch, readText, removeScratch } from '../../../src/os/scratch.ts'
+import { expectAgentIsLeft, footprintOf } from '../../leaks.ts'
 import type { Agent, AgentSettings } from './agent.ts'
 import { startAgent } from './agent.ts'
 
@@ -61,8 +62,16 @@ export function createRig(t: TestContext): Rig {
   let binary: string | undefined
   let count = 0
   t.after(async () => {
-    for (const end of ends.reverse()) await end()
+    const faults: unknown[] = []
+    // What goes wrong in one end is no reason to leave the others.
+    for (const end of ends.reverse())
+      try {
+        await end()
+      } catch (thrown) {
+        faults.push(thrown)
+      }
     removeScratch(folder)
+    if (faults.length > 0) throw faults[0]
   })
   const binaryOfRig = (): string => {
     binary ??= envoyBinary(t, folder)
@@ -76,7 +85,14 @@ export function createRig(t: TestContext): Rig {
     async agent(settings = {}) {
       count += 1
       const agent = await startAgent(join(folder, `agent-${count}`), settings)
-      ends.push(() => agent.stop())
+      const atStart = footprintOf(agent.child.pid)
+      ends.push(async () => {
+        try {
+          if (atStart !== undefined) await expectAgentIsLeft(agent, atStart)
+        } finally {
+          await agent.stop()
+        }
+      })
       return agent
     },
     async envoy(agent, settings = {}) {

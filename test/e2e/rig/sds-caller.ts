@@ -56,6 +56,7 @@ export interface SdsCaller {
   delta(): CallerStream<DeltaAsk>
   sotw(): CallerStream<SotwAsk>
   fetch(names: readonly string[]): Promise<Received>
+  /** Cancels what is open. */
   close(): void
 }
 
@@ -67,6 +68,8 @@ export function createSdsCaller(socket: string): SdsCaller {
     'grpc.max_receive_message_length': -1,
   })
   const definition = serviceDefinition(SecretDiscoveryService)
+  // A client that is closed waits for its calls to end by themselves.
+  const calls: grpc.ClientDuplexStream<unknown, unknown>[] = []
   const open = <Ask, Response>(
     name: 'DeltaSecrets' | 'StreamSecrets',
     encode: (ask: Ask) => unknown,
@@ -80,6 +83,7 @@ export function createSdsCaller(socket: string): SdsCaller {
       method.requestSerialize,
       method.responseDeserialize,
     )
+    calls.push(call)
     return new Stream<Ask, Response>(call, encode, read, answer)
   }
   return {
@@ -123,7 +127,10 @@ export function createSdsCaller(socket: string): SdsCaller {
         )
       })
     },
-    close: () => client.close(),
+    close() {
+      for (const call of calls) call.cancel()
+      client.close()
+    },
   }
 }
 

@@ -59,6 +59,7 @@ export interface SdsClient {
   delta(listener?: SdsListener): SdsStreamClient
   sotw(): SdsStreamClient
   fetch(...names: string[]): Promise<readonly Secret[]>
+  /** Cancels what is open. */
   close(): void
 }
 
@@ -89,10 +90,12 @@ export function createSdsClient(socket: string): SdsClient {
   })
   const methods = serviceDefinition(SecretDiscoveryService)
   const waiting = new grpc.Metadata({ waitForReady: true })
+  // A client that is closed waits for its calls to end by themselves.
+  const calls = new Set<{ cancel(): void }>()
   const open = <Request, Response>(name: string): ClientDuplexStream<Request, Sized<Response>> => {
     const method = methods[name]
     if (method === undefined) throw new TypeError(`no method ${name}`)
-    return client.makeBidiStreamRequest<Request, Sized<Response>>(
+    const call = client.makeBidiStreamRequest<Request, Sized<Response>>(
       method.path,
       method.requestSerialize,
       (bytes) => {
@@ -102,6 +105,9 @@ export function createSdsClient(socket: string): SdsClient {
       waiting,
       {},
     )
+    calls.add(call)
+    call.once('status', () => calls.delete(call))
+    return call
   }
   return {
     delta: (listener) => deltaStream(open('DeltaSecrets'), listener),
@@ -123,7 +129,10 @@ export function createSdsClient(socket: string): SdsClient {
         )
       })
     },
-    close: () => client.close(),
+    close() {
+      for (const call of calls) call.cancel()
+      client.close()
+    },
   }
 }
 
