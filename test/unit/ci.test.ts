@@ -38,6 +38,13 @@ test('.ci/run ends with npm test and passes its verdict on', () => {
   }
 })
 
+test('.ci/run shows a checkout that only we may enter at a place all may, and passes the verdict on', (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root')
+  const { status, calls } = runWith({ ...INSTALLED, setpriv: 1, unshare: 7, npm: 0 })
+  assert.equal(status, 7)
+  assert.match(calls.at(-1) ?? '', /^unshare --mount bash -c mount --bind/)
+})
+
 test('.ci/run installs Debian packages that are missing before it calls npm test', () => {
   const { status, calls } = runWith({ ...INSTALLED, python3: 1, 'apt-get': 0, npm: 0 })
   assert.equal(status, 0)
