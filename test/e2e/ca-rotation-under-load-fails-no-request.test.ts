@@ -77,6 +77,9 @@ for (const [variant, template] of VARIANTS)
     t.diagnostic(`${load.answered} requests`)
   })
 
+/** Of a CA in the test below. */
+const LIFE_MS = 40_000
+
 test('a CA that nears its end is replaced under load: published and acknowledged before it signs', async (t) => {
   const rig = createRig(t)
   const agent = await rig.agent({
@@ -84,7 +87,7 @@ test('a CA that nears its end is replaced under load: published and acknowledged
       { spiffeId: 'spiffe://example.org/web', selectors: envoySelectors(rig) },
       { spiffeId: 'spiffe://example.org/test', selectors: testSelectors() },
     ],
-    config: { authority: { kind: 'embedded', caTtl: '20s' }, svid: { ttl: '10s' } },
+    config: { authority: { kind: 'embedded', caTtl: '40s' }, svid: { ttl: '20s' } },
   })
   const client = createSdsClient(agent.socket)
   rig.atEnd(() => client.close())
@@ -97,14 +100,18 @@ test('a CA that nears its end is replaced under load: published and acknowledged
   const known = (await authorityOf(agent)).slots.map(({ authorityId }) => authorityId)
   const before = (await heldSecrets(agent)).find(({ name }) => name === 'ROOTCA')?.version
 
-  const [next, active] = await eventually('a next CA prepared', async () => {
-    const { slots } = await authorityOf(agent)
-    const prepared = slots.find(
-      ({ authorityId, status }) => status === 'prepared' && !known.includes(authorityId),
-    )
-    const signing = slots.find(({ status }) => status === 'active')
-    return prepared && signing && [prepared.authorityId, signing.authorityId]
-  })
+  const [next, active] = await eventually(
+    'a next CA prepared',
+    async () => {
+      const { slots } = await authorityOf(agent)
+      const prepared = slots.find(
+        ({ authorityId, status }) => status === 'prepared' && !known.includes(authorityId),
+      )
+      const signing = slots.find(({ status }) => status === 'active')
+      return prepared && signing && [prepared.authorityId, signing.authorityId]
+    },
+    LIFE_MS,
+  )
   const statuses = async (): Promise<(string | undefined)[]> => {
     const { slots } = await authorityOf(agent)
     return [next, active].map((id) => slots.find((slot) => slot.authorityId === id)?.status)
@@ -112,12 +119,16 @@ test('a CA that nears its end is replaced under load: published and acknowledged
   await acknowledged(agent, { name: 'ROOTCA', count: 2, before })
   assert.deepEqual(await statuses(), ['prepared', 'active'], 'acknowledged before it signs')
 
-  await eventually('the next CA signs', async () => (await statuses())[0] === 'active')
+  await eventually('the next CA signs', async () => (await statuses())[0] === 'active', LIFE_MS)
   assert.equal((await statuses())[1], 'old')
-  await eventually('Envoy serves a certificate of the next CA', async () => {
-    const { certificate } = await getAsPeer(inbound, await fetchIdentity(client))
-    return new X509Certificate(certificate.raw).verify(await keyOf(agent, next))
-  })
+  await eventually(
+    'Envoy serves a certificate of the next CA',
+    async () => {
+      const { certificate } = await getAsPeer(inbound, await fetchIdentity(client))
+      return new X509Certificate(certificate.raw).verify(await keyOf(agent, next))
+    },
+    LIFE_MS,
+  )
   await load.more(10)
   await load.stop()
   assert.deepEqual(load.failures, [])

@@ -60,8 +60,8 @@ test(`R02: ${CYCLES} connections that subscribe and close leave an agent as it w
   })
   const grownBy = (after.rssBytes - before.rssBytes) / 2 ** 20
   t.diagnostic(`${before.descriptors} descriptors; memory grown by ${grownBy.toFixed(1)} MB`)
-  // What is freed is not given back at once; a leak of a kilobyte a connection would show in the long form.
-  assert(grownBy < 10, `${grownBy} MB`)
+  // What is freed is not given back at once; a leak of 3 KB a connection would show in the long form.
+  assert(grownBy < 24, `${grownBy} MB`)
   for (const variant of ['delta', 'sotw'])
     assert.equal(await agent.metric(`spindle_agent_sds_streams{variant="${variant}"}`), 0)
   assert.equal(await agent.metric('spindle_agent_sidecars'), 0)

@@ -12,7 +12,7 @@ import { crowdFaults, startCrowd } from './crowd.ts'
 import { atScale } from './scale.ts'
 
 const KILLS = atScale(10, 100)
-const CLIENTS = atScale(40, 200)
+const CLIENTS = atScale(20, 200)
 const GOAL_MS = 2_000
 /** A rotation of the CA takes a little longer, so that kills fall into each part of it. */
 const LONGEST_WAIT_MS = 1_300

@@ -70,6 +70,8 @@ function field(bytes: number): Buffer {
   return Buffer.concat([Buffer.from([0, 1, 0x78, bytes]), Buffer.alloc(bytes, 0x79)])
 }
 
+const END_HEADERS = 0x4
+
 /** A request's fields and `more`, as one block. */
 function headers(stream: number, more: Buffer, flags: number): Buffer {
   return frame(
@@ -80,7 +82,13 @@ function headers(stream: number, more: Buffer, flags: number): Buffer {
   )
 }
 
-const END_HEADERS = 0x4
+/** Of a call whose messages may be compressed. */
+export function compressedHeaders(stream: number): Buffer {
+  const text = (value: string): Buffer =>
+    Buffer.concat([Buffer.of(value.length), Buffer.from(value)])
+  const encoding = Buffer.concat([Buffer.of(0), text('grpc-encoding'), text('gzip')])
+  return headers(stream, encoding, END_HEADERS)
+}
 
 const floods: readonly Attack[] = [
   { name: 'PING', run: untilClosed(frame(FRAME.ping, 0, Buffer.alloc(8))) },

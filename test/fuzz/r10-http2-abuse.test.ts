@@ -1,11 +1,12 @@
 /** R10: abuse of HTTP/2 ends for the caller that makes it, beside a client that goes on being served. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { frame, FRAME, grpcHeaders, grpcMessage } from '../e2e/rig/http2-frames.ts'
+import { setTimeout as pause } from 'node:timers/promises'
+import { dataFrame, frame, FRAME, grpcHeaders, grpcMessage } from '../e2e/rig/http2-frames.ts'
 import { testSelectors } from '../e2e/rig/pair.ts'
 import { createRig, eventually } from '../e2e/rig/rig.ts'
 import { atScale } from '../faults/scale.ts'
-import { attack, ATTACKS, DELTA, randomFrames, SUBSCRIPTION } from './attacks.ts'
+import { attack, ATTACKS, compressedHeaders, DELTA, randomFrames, SUBSCRIPTION } from './attacks.ts'
 import { calmOf, startBystander } from './bystander.ts'
 import { createDraw, drawSeed } from './draw.ts'
 import { openFlood } from './flood.ts'
@@ -15,10 +16,12 @@ const RESETS = 'streams that are reset as soon as they are opened'
 const RESET_CONNECTIONS = atScale(3, 50)
 const UNREAD_STREAMS = atScale(400, 4_000)
 const RANDOM_CONNECTIONS = atScale(300, 10_000)
+/** A compressed message that cannot be decompressed: gRPC ends the call, and leaves what comes after it. */
+const GARBAGE = Buffer.from([1, 0, 0, 0, 1, 0])
 const DELTA_STREAMS = 'spindle_agent_sds_streams{variant="delta"}'
 const PUSHES = 'spindle_agent_sds_pushes_total{variant="delta",kind="svid"}'
 /** 64 MiB of unfinished messages are let in, and streams take some. */
-const MOST_MIB = 256
+const MOST_MIB = atScale(256, 384)
 
 test('R10: abuse of HTTP/2 ends for the caller that makes it alone', async (t) => {
   const rig = createRig(t)
@@ -59,12 +62,16 @@ test('R10: abuse of HTTP/2 ends for the caller that makes it alone', async (t) =
   await t.test('streams given up without an error while messages of them wait', async () => {
     const flood = await openFlood(agent.socket)
     const withoutError = Buffer.alloc(4)
-    for (let id = 1; id < 200; id += 2)
+    for (let id = 1; id < 200; id += 2) {
       await flood.send(
-        grpcHeaders(id, DELTA),
+        compressedHeaders(id),
+        grpcMessage(id, SUBSCRIPTION),
+        dataFrame(id, GARBAGE),
         ...Array.from({ length: 20 }, () => grpcMessage(id, SUBSCRIPTION)),
-        frame(FRAME.reset, id, withoutError),
       )
+      await pause(id % 5)
+      await flood.send(frame(FRAME.reset, id, withoutError))
+    }
     // Only the client beside is left, while this connection is open.
     await eventually('they are gone', async () => (await agent.metric(DELTA_STREAMS)) === 1)
     assert.equal(flood.closed, false)
