@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { Identities } from '../../src/agent/obtain/identities.ts'
 import type { Identity } from '../../src/agent/obtain/identity.ts'
 import type { Entry } from '../../src/registration/entry.ts'
@@ -70,5 +69,5 @@ export function identityOf(entry: Entry, label: string, notAfter: number): Ident
     authorityId: 'a',
   }
   const pkcs8 = Buffer.from(`key ${label}`)
-  return { entry, svid, pkcs8, digest: hash('sha256', label), renewAt: notAfter / 2 }
+  return { entry, svid, pkcs8, renewAt: notAfter / 2 }
 }

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { IssuedX509Svid, X509Authority } from '../../authority/authority.ts'
 import { generateKey } from '../../certs/keys.ts'
 import type { KeyType } from '../../certs/keys.ts'
@@ -175,7 +174,6 @@ export class HeldIdentity {
       entry,
       svid,
       pkcs8: key.pkcs8,
-      digest: hash('sha256', Buffer.concat([...svid.chain, key.pkcs8]), 'hex'),
       renewAt: renewalInstant(svid, random.fraction()),
     }
     this.fault = undefined

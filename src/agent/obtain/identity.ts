@@ -7,8 +7,6 @@ export interface Identity {
   readonly svid: IssuedX509Svid
   /** DER PKCS#8. Secret. */
   readonly pkcs8: Buffer
-  /** Hex digest of chain and key: the version of every secret made from it. */
-  readonly digest: string
   /** ms since the epoch: drawn once. */
   readonly renewAt: number
 }
