@@ -88,7 +88,7 @@ test('every key of the configuration that the text names is there, and may have 
   const unknown = faults(({ code }) =>
     code.filter((text) => {
       const [, top = '', below = '', value] = dotted.exec(text) ?? []
-      if (!schema.has(top) || /\.(?:yaml|json|proto)$/.test(text)) return false
+      if (!schema.has(top) || /\.(?:yaml|json|proto|io)(?:: true)?$/.test(text)) return false
       const nodes = schema.get(top + below)
       if (nodes === undefined) return true
       if (value === undefined) return false

@@ -15,6 +15,8 @@ import { located, readYaml } from './source-text.ts'
 interface Signing {
   readonly keyType: KeyType
   readonly caTtlMs: number
+  /** Of the keys that sign JWT-SVIDs. */
+  readonly jwtKeyType: KeyType
 }
 
 export interface EmbeddedAuthorityConfig extends Signing {
@@ -42,7 +44,12 @@ export interface AgentConfig {
   readonly http: (Listen & { readonly page: boolean }) | undefined
   readonly stateDir: string
   readonly authority: AuthorityConfig
-  readonly svid: { readonly ttlMs: number; readonly keyType: KeyType }
+  readonly svid: {
+    readonly ttlMs: number
+    readonly keyType: KeyType
+    /** Of JWT-SVIDs. */
+    readonly jwtTtlMs: number
+  }
   readonly entries: { readonly file: string }
   /** By trust domain; without prototype. */
   readonly bundles: Readonly<Record<TrustDomain, { readonly file: string }>>
@@ -61,6 +68,11 @@ export interface AgentConfig {
     readonly unauthorized: 'wait' | 'close'
     readonly validator: 'spiffe' | 'trusted-ca'
     readonly ackDeadlineMs: number
+    readonly requireSecurityHeader: boolean
+  }
+  readonly workload: {
+    readonly unregisteredBundles: boolean
+    readonly foreignJwtClaims: readonly string[]
   }
   readonly limits: {
     /** undefined: half of the descriptors the process may open. */
@@ -128,7 +140,7 @@ export function namedFiles(text: string, { file }: { readonly file: string }): N
     ...(entries && { entries: { file: full(entries.file) } }),
     ...(bundles && { bundles: resolvedBundles(bundles, full) }),
     ...(attached && { authority: resolvedAuthority(attached, full) }),
-    ...(svid && { svid: { ttlMs: svid.ttl, keyType: svid.keyType } }),
+    ...(svid && { svid: resolvedSvid(svid) }),
   }
 }
 
@@ -140,7 +152,7 @@ function resolved(file: AgentFile, full: (path: string) => string): AgentConfig 
     http: file.http === false ? undefined : resolvedHttp(file.http),
     stateDir: full(file.stateDir),
     authority: resolvedAuthority(file.authority, full),
-    svid: { ttlMs: file.svid.ttl, keyType: file.svid.keyType },
+    svid: resolvedSvid(file.svid),
     entries: { file: full(file.entries.file) },
     bundles: resolvedBundles(file.bundles, full),
     attestors: file.attestors,
@@ -151,7 +163,9 @@ function resolved(file: AgentFile, full: (path: string) => string): AgentConfig 
       unauthorized: file.sds.unauthorized,
       validator: file.sds.validator,
       ackDeadlineMs: file.sds.ackDeadline,
+      requireSecurityHeader: file.sds.requireSecurityHeader,
     },
+    workload: file.workload,
     limits: { connectionsPerUid: undefined, ...file.limits },
     log: file.log,
   }
@@ -172,17 +186,22 @@ function resolvedBundles(
   return bare(Object.entries(bundles).map(([key, value]) => [key, { file: full(value.file) }]))
 }
 
+function resolvedSvid({ ttl, keyType, jwtTtl }: AgentFile['svid']): AgentConfig['svid'] {
+  return { ttlMs: ttl, keyType, jwtTtlMs: jwtTtl }
+}
+
 function resolvedAuthority(
   authority: AgentFile['authority'],
   full: (path: string) => string,
 ): AuthorityConfig {
-  const { keyType, caTtl: caTtlMs } = authority
-  if (authority.kind === 'embedded') return { kind: 'embedded', keyType, caTtlMs }
+  const { keyType, caTtl: caTtlMs, jwtKeyType } = authority
+  if (authority.kind === 'embedded') return { kind: 'embedded', keyType, caTtlMs, jwtKeyType }
   const { kind, certFile, keyFile, pkcs12File, passwordFile, bundleFile } = authority
   const common = {
     kind,
     keyType,
     caTtlMs,
+    jwtKeyType,
     bundleFile: bundleFile === undefined ? undefined : full(bundleFile),
   }
   // crossFaults() has seen to it that there is one of the pairs.

@@ -39,6 +39,10 @@ export const entrySchema = z.strictObject({
     .optional()
     .describe('Life of its X.509-SVIDs, never beyond the CA certificate that signs.')
     .meta({ example: '1h', defaultText: 'svid.ttl' }),
+  jwtSvidTtl: duration({ min: '10s', max: '1d' })
+    .optional()
+    .describe('Life of its JWT-SVIDs, never beyond the key that signs.')
+    .meta({ example: '5m', defaultText: 'svid.jwtTtl' }),
   dnsNames: z
     .array(z.string().meta({ allowed: 'a DNS name' }))
     .prefault([])
@@ -168,8 +172,8 @@ function placeholder(trustDomain: TrustDomain): EntryFields {
 
 function ownEntry(value: unknown): EntryShape {
   const read = readShape(entrySchema, value)
-  const { x509SvidTtl: x509SvidTtlMs, ...fields } = read.fields
-  return { fields: { ...fields, x509SvidTtlMs }, faults: read.faults, warnings: [] }
+  const { x509SvidTtl: x509SvidTtlMs, jwtSvidTtl: jwtSvidTtlMs, ...fields } = read.fields
+  return { fields: { ...fields, x509SvidTtlMs, jwtSvidTtlMs }, faults: read.faults, warnings: [] }
 }
 
 function entryWarnings(

@@ -33,9 +33,9 @@ const ENTRIES = `# Entries file
 
 The file \`entries.file\` names holds one key, \`entries\`, with a list; \`[]\` is no entry. Their order is their age, first is oldest.
 JSON is read too, and much faster: take it from ten thousand entries on. At most 100,000.
-Entries in the form that SPIRE's \`entry create -data\` takes (\`spiffe_id\`, \`selectors: [{type, value}]\`, \`x509_svid_ttl\` in seconds,
-\`federates_with\`, \`dns_names\`, \`hint\`) are read as they are. \`parent_id\`, \`admin\`, \`downstream\`, \`jwt_svid_ttl\` and the like mean
-nothing without a server: they are ignored with a warning. \`entry_expiry\` and \`store_svid\` are faults when set, since an entry
+Entries in the form that SPIRE's \`entry create -data\` takes (\`spiffe_id\`, \`selectors: [{type, value}]\`, \`x509_svid_ttl\` and \`jwt_svid_ttl\` in
+seconds, \`federates_with\`, \`dns_names\`, \`hint\`) are read as they are. \`parent_id\`, \`admin\`, \`downstream\` and the like mean nothing
+without a server: they are ignored with a warning. \`entry_expiry\` and \`store_svid\` are faults when set, since an entry
 would otherwise be given out longer, or to more callers, than it says.
 `
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { KeyType } from '../certs/keys.ts'
+import { authoritySchema } from './authority-schema.ts'
 import * as scalars from './scalars.ts'
 import { duration, path, secretName, size, spiffeId, trustDomain, wholeNumber } from './scalars.ts'
 
@@ -8,71 +9,7 @@ import { duration, path, secretName, size, spiffeId, trustDomain, wholeNumber } 
  * fault of a config is worded from it: change a key here and both follow.
  */
 
-const AUTHORITY_KEYS = ['ec-p256', 'ec-p384', 'rsa-2048', 'rsa-4096'] as const
 const SVID_KEYS = ['ec-p256', 'ec-p384', 'rsa-2048'] as const satisfies readonly KeyType[]
-
-const signing = {
-  keyType: z
-    .enum(AUTHORITY_KEYS satisfies readonly KeyType[])
-    .default('ec-p256')
-    .describe('Kind of the keys the authority makes for itself.'),
-  caTtl: duration({ min: '20s', max: '3650d' })
-    .prefault('24h')
-    .describe(
-      'Life of each CA certificate the authority makes; at least 2 × `svid.ttl`. The next one is prepared, published and given time before it signs.',
-    )
-    .meta({ example: '24h' }),
-}
-
-const authority = z
-  .discriminatedUnion('kind', [
-    z
-      .strictObject({
-        kind: z
-          .literal('embedded')
-          .describe('Self-signed CA certificates, made and kept in `stateDir`.'),
-        ...signing,
-      })
-      .describe('The agent is its own CA: nothing else is needed.'),
-    z
-      .strictObject({
-        kind: z
-          .literal('disk')
-          .describe(
-            "An operator's CA in files, read again when they change: `certFile` and `keyFile`, or `pkcs12File` and `passwordFile`.",
-          ),
-        certFile: path()
-          .optional()
-          .describe(
-            "PEM of the operator's CA certificate, root or intermediate; the chain up to the root may follow it.",
-          )
-          .meta({ example: 'ca/intermediate.pem' }),
-        keyFile: path()
-          .optional()
-          .describe('PEM of its private key. A file that others may read is refused.')
-          .meta({ example: 'ca/intermediate-key.pem' }),
-        pkcs12File: path()
-          .optional()
-          .describe(
-            'PKCS#12 file of the CA: its private key, its certificate, and the chain up to the root in any order.',
-          )
-          .meta({ example: 'ca/intermediate.p12' }),
-        passwordFile: path()
-          .optional()
-          .describe(
-            'Password of `pkcs12File`, in UTF-8; a newline at the end is not part of it. A file that others may read is refused.',
-          )
-          .meta({ example: 'ca/password' }),
-        bundleFile: path()
-          .optional()
-          .describe('PEM of the trust anchors callers get. Needed unless the CA is itself a root.')
-          .meta({ example: 'ca/roots.pem' }),
-        ...signing,
-      })
-      .describe("Intermediates signed by an operator's CA: what is trusted stays the operator's."),
-  ])
-  .prefault({ kind: 'embedded' })
-  .describe('What signs X.509-SVIDs, and where its own certificate comes from.')
 
 const svid = z
   .strictObject({
@@ -86,9 +23,15 @@ const svid = z
       .enum(SVID_KEYS)
       .default('ec-p256')
       .describe('Kind of the keys made for identities. RSA keys take far longer to make.'),
+    jwtTtl: duration({ min: '10s', max: '1d' })
+      .prefault('5m')
+      .describe(
+        'Life of a JWT-SVID unless its entry says otherwise, never beyond the key that signs. It cannot be taken back, so keep it short.',
+      )
+      .meta({ example: '5m' }),
   })
   .prefault({})
-  .describe('The X.509-SVIDs that are issued.')
+  .describe('The SVIDs that are issued.')
 
 const sds = z
   .strictObject({
@@ -131,9 +74,39 @@ const sds = z
         'After this long an answer that was not acknowledged no longer holds back the next one.',
       )
       .meta({ example: '10s' }),
+    requireSecurityHeader: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether SDS too demands the metadata that the Workload API always does, `workload.spiffe.io` with the value `true`. An Envoy sends it by `initial_metadata`.',
+      ),
   })
   .prefault({})
   .describe('The Secret Discovery Service.')
+
+const workload = z
+  .strictObject({
+    unregisteredBundles: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Whether callers without an entry may read the own trust domain's bundles, over the Workload API and SDS alike (SPIRE's `allow_unauthenticated_verifiers`).",
+      ),
+    foreignJwtClaims: z
+      .array(z.string().min(1).meta({ allowed: 'the name of a claim' }))
+      .max(100)
+      .prefault([])
+      .meta({
+        label: 'list of claims',
+        allowed: 'a list of names of claims',
+        example: '[groups]',
+      })
+      .describe(
+        'Claims beside sub, aud and exp that ValidateJWTSVID passes on from tokens of other trust domains.',
+      ),
+  })
+  .prefault({})
+  .describe('The SPIFFE Workload API, on the same socket.')
 
 export const agentSchema = z.strictObject({
   trustDomain: trustDomain()
@@ -142,7 +115,7 @@ export const agentSchema = z.strictObject({
   socket: path()
     .prefault('/run/spindle/agent.sock')
     .describe(
-      'Unix socket of SDS, open to every local user: the kernel says who calls. At most 107 bytes once resolved, in a folder only root or the agent may write.',
+      'Unix socket of SDS and the Workload API, open to every local user: the kernel says who calls. At most 107 bytes once resolved, in a folder only root or the agent may write.',
     )
     .meta({ example: '/run/spindle/agent.sock' }),
   admin: z
@@ -193,7 +166,7 @@ export const agentSchema = z.strictObject({
     .prefault('/var/lib/spindle')
     .describe("Folder of the authority's keys and certificates (0700).")
     .meta({ example: '/var/lib/spindle' }),
-  authority,
+  authority: authoritySchema,
   svid,
   entries: z
     .strictObject({
@@ -253,6 +226,7 @@ export const agentSchema = z.strictObject({
     .prefault({})
     .describe('How callers are known.'),
   sds,
+  workload,
   limits: z
     .strictObject({
       connectionsPerUid: wholeNumber({ min: 1, max: 1_000_000 })

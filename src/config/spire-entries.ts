@@ -13,6 +13,7 @@ import { wholeNumber } from './scalars.ts'
 export const SPIRE_FIELDS: Readonly<Record<string | number, string>> = {
   spiffeId: 'spiffe_id',
   x509SvidTtl: 'x509_svid_ttl',
+  jwtSvidTtl: 'jwt_svid_ttl',
   dnsNames: 'dns_names',
   federatesWith: 'federates_with',
 }
@@ -24,12 +25,15 @@ const ignored = {
   entry_id: z.string().optional(),
   admin: z.boolean().optional(),
   downstream: z.boolean().optional(),
-  jwt_svid_ttl: wholeNumber({ min: 0, max: 2 ** 31 - 1 }).optional(),
   jwt_svid_include_jti: z.boolean().optional(),
   disable_x509_svid_prefetch: z.boolean().optional(),
   revision_number: z.int().optional(),
   created_at: z.int().optional(),
 }
+
+const seconds = wholeNumber({ min: 0, max: 2 ** 31 - 1 })
+  .optional()
+  .meta({ allowed: 'a whole number of seconds, 0 for the default' })
 
 const noExpiry = z
   .literal(0)
@@ -48,9 +52,8 @@ const spireSchema = z.strictObject({
       value: z.string().meta({ allowed: 'a selector value such as uid:1001' }),
     }),
   ),
-  x509_svid_ttl: wholeNumber({ min: 0, max: 2 ** 31 - 1 })
-    .optional()
-    .meta({ allowed: 'a whole number of seconds, 0 for the default' }),
+  x509_svid_ttl: seconds,
+  jwt_svid_ttl: seconds,
   federates_with: z.array(z.string()).nullish(),
   dns_names: z.array(z.string()).nullish(),
   hint: z.string().optional(),
@@ -78,16 +81,20 @@ export function spireEntry(value: unknown): EntryShape {
       path: [key],
       message: 'means nothing without a server and is ignored',
     }))
-  const ttlSeconds = entry.x509_svid_ttl ?? 0
   const fields = {
     spiffeId: entry.spiffe_id,
     selectors: entry.selectors?.map(({ type, value: text }) => `${type}:${text}`),
-    x509SvidTtlMs: ttlSeconds === 0 ? undefined : ttlSeconds * 1000,
+    x509SvidTtlMs: milliseconds(entry.x509_svid_ttl),
+    jwtSvidTtlMs: milliseconds(entry.jwt_svid_ttl),
     dnsNames: entry.dns_names ?? undefined,
     federatesWith: entry.federates_with ?? undefined,
     hint: entry.hint,
   }
   return { fields: given(fields), faults, warnings }
+}
+
+function milliseconds(ttlSeconds: number | undefined = 0): number | undefined {
+  return ttlSeconds === 0 ? undefined : ttlSeconds * 1000
 }
 
 /** Without the keys that are undefined. */

@@ -21,6 +21,8 @@ export interface Entry {
   readonly selectors: readonly Selector[]
   /** undefined: the agent's `svid.ttl`. */
   readonly x509SvidTtlMs?: number
+  /** undefined: the agent's `svid.jwtTtl`. */
+  readonly jwtSvidTtlMs?: number
   readonly dnsNames: readonly string[]
   /** Sorted and unique; never the own trust domain. */
   readonly federatesWith: readonly TrustDomain[]
@@ -35,6 +37,8 @@ export interface EntryFields {
   readonly selectors: readonly string[]
   /** At least 10,000. */
   readonly x509SvidTtlMs?: number | undefined
+  /** At least 10,000. */
+  readonly jwtSvidTtlMs?: number | undefined
   readonly dnsNames?: readonly string[] | undefined
   /** Each a trust domain's name or its ID, `partner.test` or `spiffe://partner.test`. */
   readonly federatesWith?: readonly string[] | undefined
@@ -65,6 +69,7 @@ export function createEntry(fields: EntryFields, trustDomain: TrustDomain): Entr
   const faults: EntryFault[] = []
   const report: Report = (path, message) => faults.push({ path, message })
   const ttl = fields.x509SvidTtlMs
+  const jwtTtl = fields.jwtSvidTtlMs
   const spiffeId = checkedId(fields.spiffeId, trustDomain, report)
   const content = {
     selectors: checkedSelectors(fields.selectors, report),
@@ -72,7 +77,8 @@ export function createEntry(fields: EntryFields, trustDomain: TrustDomain): Entr
     federatesWith: checkedFederation(fields.federatesWith ?? [], trustDomain, report),
     hint: checkedHint(fields.hint ?? '', report),
     default: fields.default ?? false,
-    ...(ttl !== undefined && { x509SvidTtlMs: checkedTtl(ttl, report) }),
+    ...(ttl !== undefined && { x509SvidTtlMs: checkedTtl('x509SvidTtl', ttl, report) }),
+    ...(jwtTtl !== undefined && { jwtSvidTtlMs: checkedTtl('jwtSvidTtl', jwtTtl, report) }),
   }
   if (faults.length > 0 || spiffeId === undefined) return { faults }
   return { entry: { id: contentDigest({ ...content, spiffeId }), spiffeId, ...content } }
@@ -145,9 +151,9 @@ function checkedHint(hint: string, report: Report): string {
   return hint
 }
 
-function checkedTtl(ttlMs: number, report: Report): number {
+function checkedTtl(field: string, ttlMs: number, report: Report): number {
   if (!Number.isSafeInteger(ttlMs) || ttlMs < MIN_TTL_MS) {
-    report('x509SvidTtl', `must be at least ${MIN_TTL_MS / 1000}s, in whole milliseconds`)
+    report(field, `must be at least ${MIN_TTL_MS / 1000}s, in whole milliseconds`)
   }
   return ttlMs
 }
@@ -171,6 +177,8 @@ function contentDigest(content: Omit<Entry, 'id'>): string {
     content.federatesWith,
     content.hint,
     content.default,
+    // Last and only where there is one: entries written before it was known keep their ids.
+    ...(content.jwtSvidTtlMs === undefined ? [] : [content.jwtSvidTtlMs]),
   ]
   return hash('sha256', JSON.stringify(places), 'hex').slice(0, 32)
 }

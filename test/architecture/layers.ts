@@ -38,8 +38,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['spiffe'],
     reason: 'certs writes and reads X.509 and knows neither authorities nor callers',
   },
+  jwt: {
+    may: ['spiffe', 'certs'],
+    reason: 'jwt signs and verifies JWT-SVIDs; whose they are is decided in front of it',
+  },
   authority: {
-    may: ['spiffe', 'certs', 'os', 'telemetry'],
+    may: ['spiffe', 'certs', 'jwt', 'os', 'telemetry'],
     reason: 'an authority signs what it is asked to; who may ask is decided in front of it',
   },
   os: {
@@ -61,6 +65,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   wire: {
     may: ['gen', 'telemetry'],
     reason: 'wire is glue between gRPC and any service; it knows none',
+  },
+  workload: {
+    may: ['spiffe', 'certs', 'jwt', 'wire', 'gen'],
+    reason:
+      'workload is a client of the standard Workload API, of any agent: it knows nothing of ours',
+  },
+  files: {
+    may: ['workload', 'spiffe', 'certs', 'config', 'os', 'telemetry'],
+    reason: 'files keeps what workload hears of on disk; it is a program beside the agent',
   },
   bootstrap: {
     may: [],
@@ -86,6 +99,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'authority',
       'certs',
       'config',
+      'jwt',
       'registration',
       'spiffe',
       'os',
@@ -101,6 +115,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'agent/obtain',
       'authority',
       'certs',
+      'jwt',
       'registration',
       'spiffe',
       'xds',
@@ -138,12 +153,14 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'bootstrap',
       'certs',
       'config',
+      'files',
       'gen',
       'os',
       'registration',
       'spiffe',
       'telemetry',
       'wire',
+      'workload',
       'xds',
     ],
     reason:
@@ -170,6 +187,11 @@ export const OWNERS: readonly Owner[] = [
     folders: ['certs'],
     reason: 'its checks of signatures have been wrong before: it opens PKCS#12 files, nothing else',
   },
+  {
+    name: 'jose',
+    folders: ['jwt'],
+    reason: 'its defaults accept more than SPIFFE does: only jwt calls it, with every check named',
+  },
   { name: 'reflect-metadata', folders: ['certs'], reason: 'only @peculiar/x509 needs it' },
   { name: 'koffi', folders: ['os'], reason: 'only os touches the kernel' },
   { name: 'node:fs', folders: ['os'], reason: 'only os touches files' },
@@ -181,12 +203,12 @@ export const OWNERS: readonly Owner[] = [
   },
   {
     name: '@grpc/grpc-js',
-    folders: ['wire', 'agent/serve', 'agent'],
+    folders: ['wire', 'agent/serve', 'agent', 'workload'],
     reason: 'gRPC ends at wire and at the services that serve holds',
   },
   {
     name: '@bufbuild/protobuf',
-    folders: ['xds', 'wire', 'agent/serve', 'agent', 'cli', 'gen'],
+    folders: ['xds', 'wire', 'agent/serve', 'agent', 'workload', 'cli', 'gen'],
     reason: 'messages are encoded where they are sent',
   },
   { name: 'fastify', folders: ['http'], reason: 'only http serves HTTP' },
