@@ -9,7 +9,7 @@ import type { Listen } from './scalars.ts'
 import { isLoopback } from './scalars.ts'
 import { agentSchema } from './schema.ts'
 import type { AgentFile } from './schema.ts'
-import { located, readYaml } from './source-text.ts'
+import { located, readYaml } from './text/source-text.ts'
 
 /** Of the CAs an authority makes; `caTtlMs` is at least 2 × `svid.ttlMs`. */
 interface Signing {

@@ -6,7 +6,7 @@ import {
   trustDomainOf,
 } from '../spiffe/spiffe-id.ts'
 import type { AgentFile } from './schema.ts'
-import type { PathFault } from './source-text.ts'
+import type { PathFault } from './text/source-text.ts'
 import { messageOf } from '../runtime/errors.ts'
 import { durationText } from './scalars.ts'
 import { shown } from './fault.ts'

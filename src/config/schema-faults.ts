@@ -11,7 +11,7 @@ import {
   schemaNode,
 } from './schema-node.ts'
 import type { SchemaNode } from './schema-node.ts'
-import type { PathFault } from './source-text.ts'
+import type { PathFault } from './text/source-text.ts'
 
 type Issue = z.core.$ZodIssue
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { EntryFields } from '../registration/entry.ts'
 import { readShape } from './schema-faults.ts'
-import type { PathFault } from './source-text.ts'
+import type { PathFault } from './text/source-text.ts'
 import { wholeNumber } from './scalars.ts'
 
 /*

@@ -1,5 +1,5 @@
-import { messageOf } from '../runtime/errors.ts'
-import type { Fault } from './fault.ts'
+import { messageOf } from '../../runtime/errors.ts'
+import type { Fault } from '../fault.ts'
 import type { Source } from './source-text.ts'
 
 /**

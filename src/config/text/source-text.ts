@@ -1,8 +1,8 @@
 import { LineCounter, isMap, isScalar, isSeq, parseDocument, visit } from 'yaml'
 import type { Document } from 'yaml'
-import { holdsKeyText } from '../runtime/key-text.ts'
-import { pathText } from './fault.ts'
-import type { Fault, Path } from './fault.ts'
+import { holdsKeyText } from '../../runtime/key-text.ts'
+import { pathText } from '../fault.ts'
+import type { Fault, Path } from '../fault.ts'
 
 /** A text read into plain values, and where in the text each of them stands. */
 export interface Source {
