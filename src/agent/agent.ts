@@ -5,8 +5,6 @@ import { startHttp } from '../http/server.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
-import { createNonces } from '../runtime/random.ts'
-import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import type { Health } from '../telemetry/health.ts'
 import { createHealth } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -14,6 +12,7 @@ import { createMetrics, nacksByClass } from '../telemetry/metrics.ts'
 import { createSeldom } from '../telemetry/seldom.ts'
 import { createTimeline } from '../telemetry/timeline.ts'
 import { createUnixAttestor } from './attest/unix.ts'
+import { openServing } from './compose/serving.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
 import { recordReports, recordStreams } from './history.ts'
@@ -28,11 +27,6 @@ import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
 import { openStateFolder } from '../os/state-folder.ts'
 import { createStreamObserver } from './serve/observer.ts'
-import { createQuarantine } from './serve/quarantine.ts'
-import { createResponseEncoder } from './serve/responses.ts'
-import { createSds } from './serve/sds.ts'
-import { createSecrets } from './serve/secrets.ts'
-import type { AgentSocket } from './socket.ts'
 import { openSocket } from './socket.ts'
 import type { Sources } from './sources.ts'
 import { openSources } from './sources.ts'
@@ -80,7 +74,8 @@ export async function startAgent(
   const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
   const federated = sources.bundles
   const supply = await openSupply(config, { ...environment, federated, report })
-  const serving = openServing(setting, accepting.socket, supply)
+  const { observer } = setting.reports
+  const serving = openServing({ ...environment, config, observer }, accepting.socket, supply)
   const parts = {
     ...accepting,
     ...supply,
@@ -101,14 +96,14 @@ export async function startAgent(
   const { trustDomain } = config
   log.info({ ...addresses, trustDomain, version: environment.version }, 'agent ready')
 
-  const { sds, callers, identities, bundles, authority, socket } = parts
+  const { sds, grants, callers, identities, bundles, authority, socket } = parts
   return {
     addresses,
     reload,
     async stop() {
       sds.endStreams('the agent is shutting down')
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
-      for (const part of [sds, callers, identities, bundles, sources, timeline]) part?.close()
+      for (const part of [grants, callers, identities, bundles, sources, timeline]) part?.close()
       await authority.close()
       stateFolder.close()
     },
@@ -173,35 +168,6 @@ async function openAccepting(
     report: report.connections,
   })
   return { attestor, callers, socket }
-}
-
-function openServing(
-  { config, environment: { clock, random, version }, reports: { observer } }: Setting,
-  socket: AgentSocket<Caller>,
-  { identities, bundles }: Supply,
-) {
-  const policy = {
-    reserved: config.sds.names,
-    aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
-    trustDomain: config.trustDomain,
-  }
-  const secrets = createSecrets()
-  const sds = createSds({
-    ...config.sds,
-    callerOf: socket.peerOf,
-    identities,
-    bundles: bundles.feed,
-    secrets,
-    quarantine: createQuarantine(),
-    policy,
-    clock,
-    nonce: createNonces(random),
-    encoder: createResponseEncoder(`spindle ${version}`),
-    observer,
-    namesPerStream: config.limits.namesPerStream,
-  })
-  sds.addTo(socket.server)
-  return { policy, secrets, sds }
 }
 
 type Parts = Awaited<ReturnType<typeof openAccepting>> &

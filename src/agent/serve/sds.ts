@@ -14,6 +14,7 @@ import type { Resource } from '../../xds/resource.ts'
 import type { Caller } from '../match/caller.ts'
 import { DELTA, nodeFacts, readSotw, SOTW } from './dialect.ts'
 import { fetchWhatIsThere } from './fetch.ts'
+import type { Grants } from './grant/grants.ts'
 import type { SidecarParts } from './sidecar.ts'
 import { Sidecar } from './sidecar.ts'
 import type { SdsCall, SdsStream, StreamObserver, StreamOptions } from './stream.ts'
@@ -21,6 +22,7 @@ import { DialectStream } from './stream.ts'
 
 export interface SdsOptions
   extends SidecarParts, Omit<StreamOptions, 'pushes' | 'clock' | 'quarantine' | 'onStep'> {
+  readonly grants: Grants
   /** The caller of a call, as the transport knows it. */
   readonly callerOf: (call: { getAuthContext(): unknown }) => Caller
 }
@@ -39,7 +41,6 @@ export interface Sds {
   sidecarOf(caller: Caller): Sidecar
   /** Ends every stream with UNAVAILABLE: Envoy comes back at once. */
   endStreams(why: string): void
-  close(): void
 }
 
 /** Streams that are stepped in one turn of the event loop. */
@@ -56,7 +57,15 @@ export function createSds(options: SdsOptions): Sds {
   const observer = tracking(options.observer, streams, progress)
   const streamOptions: StreamOptions = { ...options, pushes, observer, onStep: progress }
 
-  const { sidecars, sidecarOf, close } = followChanges(options)
+  const sidecars = new Map<Caller, Sidecar>()
+  const sidecarOf = (caller: Caller): Sidecar => {
+    const known = sidecars.get(caller)
+    if (known !== undefined) return known
+    const sidecar = new Sidecar(options.grants.of(caller), options)
+    sidecars.set(caller, sidecar)
+    caller.connection.onClose(() => void sidecars.delete(caller))
+    return sidecar
+  }
 
   const fetch = async (call: ServerUnaryCall<DiscoveryRequest, Encoded>): Promise<Encoded> => {
     const sidecar = sidecarOf(options.callerOf(call))
@@ -114,38 +123,6 @@ export function createSds(options: SdsOptions): Sds {
     },
     endStreams(why) {
       for (const stream of Array.from(streams)) stream.end(new SpindleError('not_ready', why))
-    },
-    close,
-  }
-}
-
-/** A sidecar for each caller that asks, told of every change of what it may have. */
-function followChanges(parts: SidecarParts): Pick<Sds, 'sidecars' | 'sidecarOf' | 'close'> {
-  const sidecars = new Map<Caller, Sidecar>()
-  const unsubscribeIdentities = parts.identities.onChange((entryId) => {
-    for (const sidecar of sidecars.values())
-      if (sidecar.lease(entryId) !== undefined) sidecar.changed()
-  })
-  const unsubscribeBundles = parts.bundles.subscribe(() => {
-    for (const sidecar of sidecars.values()) sidecar.changed()
-  })
-  return {
-    sidecars,
-    sidecarOf(caller) {
-      const known = sidecars.get(caller)
-      if (known !== undefined) return known
-      const sidecar = new Sidecar(caller, parts)
-      sidecars.set(caller, sidecar)
-      caller.connection.onClose(() => {
-        sidecars.delete(caller)
-        sidecar.close()
-      })
-      return sidecar
-    },
-    close() {
-      unsubscribeIdentities()
-      unsubscribeBundles()
-      for (const sidecar of sidecars.values()) sidecar.close()
     },
   }
 }

@@ -2,19 +2,20 @@
 import type { Clock } from '../../runtime/clock.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { Entry } from '../../registration/entry.ts'
-import { defaultEntry } from '../../registration/match.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { ValidatorFlavour } from '../../xds/flavour.ts'
 import type { Granted, NamePolicy } from '../../xds/names.ts'
 import { namesOf, settledMeaning } from '../../xds/names.ts'
 import type { Resolution, View } from '../../xds/resource.ts'
 import type { Caller } from '../match/caller.ts'
-import type { Identities, Lease } from '../obtain/identities.ts'
+import type { Lease } from '../obtain/identities.ts'
+import type { Follower, Grant } from './grant/grant.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { BundleMeaning, Bundles, Secrets } from './secrets.ts'
 
+export type { Follower }
+
 export interface SidecarParts {
-  readonly identities: Identities
   readonly bundles: Feed<Bundles>
   readonly secrets: Secrets
   readonly quarantine: Quarantine
@@ -22,43 +23,32 @@ export interface SidecarParts {
   readonly clock: Clock
 }
 
-/** Something that is told when what its sidecar may have changes. */
-export interface Follower {
-  changed(): void
-}
-
-export class Sidecar {
+export class Sidecar implements Follower {
   readonly caller: Caller
   readonly followers = new Set<Follower>()
+  readonly #grant: Grant
   readonly #parts: SidecarParts
-  readonly #leases = new Map<string, Lease>()
   readonly #views = new Map<ValidatorFlavour, SidecarView>()
-  readonly #unsubscribe: () => void
-  #granted = grantedBy([])
-  #possible = grantedBy([])
 
-  constructor(caller: Caller, parts: SidecarParts) {
-    this.caller = caller
+  constructor(grant: Grant, parts: SidecarParts) {
+    this.caller = grant.caller
+    this.#grant = grant
     this.#parts = parts
-    this.#unsubscribe = caller.state.subscribe((state, before) => {
-      if (state.match !== before.match || state.undecided !== before.undecided)
-        this.#callerChanged()
-    })
-    this.#callerChanged()
+    grant.followers.add(this)
   }
 
   /** What the caller is known to be. */
   get granted(): Granted {
-    return this.#granted
+    return this.#grant.granted
   }
 
   /** What it would be if all that is undecided turned out so. */
   get possible(): Granted {
-    return this.#possible
+    return this.#grant.possible
   }
 
   lease(entryId: string): Lease | undefined {
-    return this.#leases.get(entryId)
+    return this.#grant.lease(entryId)
   }
 
   view(flavour: ValidatorFlavour): View {
@@ -75,33 +65,6 @@ export class Sidecar {
     for (const view of this.#views.values()) view.forget()
     for (const follower of this.followers) follower.changed()
   }
-
-  close(): void {
-    this.#unsubscribe()
-    for (const lease of this.#leases.values()) lease.release()
-    this.#leases.clear()
-    this.#granted = this.#possible = grantedBy([])
-  }
-
-  #callerChanged(): void {
-    const { entries, possible } = this.caller.state.current.match
-    this.#granted = grantedBy(entries)
-    this.#possible = grantedBy(possible)
-    const wanted = new Set(entries.map((entry) => entry.id))
-    for (const entry of entries)
-      if (!this.#leases.has(entry.id))
-        this.#leases.set(entry.id, this.#parts.identities.acquire(entry))
-    for (const [id, lease] of this.#leases)
-      if (!wanted.has(id)) {
-        this.#leases.delete(id)
-        lease.release()
-      }
-    this.changed()
-  }
-}
-
-function grantedBy(entries: readonly Entry[]): Granted {
-  return { entries, defaultEntry: defaultEntry(entries) }
 }
 
 const REMEMBERED_NAMES = 4096

@@ -4,6 +4,7 @@ import { createBundles } from '../../../src/agent/obtain/bundles.ts'
 import type { IdentityEvent } from '../../../src/agent/obtain/held-identity.ts'
 import type { Identities } from '../../../src/agent/obtain/identities.ts'
 import { createIdentities } from '../../../src/agent/obtain/identities.ts'
+import { createGrants } from '../../../src/agent/serve/grant/grants.ts'
 import { createQuarantine } from '../../../src/agent/serve/quarantine.ts'
 import { createResponseEncoder } from '../../../src/agent/serve/responses.ts'
 import type { Sds } from '../../../src/agent/serve/sds.ts'
@@ -70,10 +71,11 @@ export async function serveInProcess(
     }),
     report: { opened: quiet, closed: quiet, refused: quiet, weaklyHeld: quiet },
   })
+  const grants = createGrants({ identities, bundles: bundles.feed })
   const sds = createSds({
     clock,
     callerOf: opened.peerOf,
-    identities,
+    grants,
     bundles: bundles.feed,
     secrets: createSecrets(),
     quarantine: createQuarantine(),
@@ -104,7 +106,7 @@ export async function serveInProcess(
     async stop() {
       sds.endStreams('the test ends')
       await opened.stop()
-      sds.close()
+      grants.close()
       identities.close()
       bundles.close()
       await authority.close()

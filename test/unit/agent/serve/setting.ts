@@ -10,6 +10,7 @@ import {
   DeltaDiscoveryResponseSchema,
 } from '../../../../src/gen/envoy/service/discovery/v3/discovery_pb.js'
 import type { Caller } from '../../../../src/agent/match/caller.ts'
+import { createGrants } from '../../../../src/agent/serve/grant/grants.ts'
 import { createQuarantine } from '../../../../src/agent/serve/quarantine.ts'
 import { createResponseEncoder } from '../../../../src/agent/serve/responses.ts'
 import type { Sds, SdsOptions } from '../../../../src/agent/serve/sds.ts'
@@ -151,7 +152,7 @@ export function setUp(change: Partial<SdsOptions> = {}): Setting {
   let nonces = 0
   const sds = createSds({
     callerOf: (call) => callers.get(call) ?? caller,
-    identities,
+    grants: createGrants({ identities, bundles }),
     bundles,
     secrets: createSecrets(),
     quarantine: createQuarantine(),

@@ -1,0 +1,53 @@
+/** serve: what callers are answered with, on the agent's socket. */
+import type { AgentConfig } from '../../config/agent-config.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { Random } from '../../runtime/random.ts'
+import { createNonces } from '../../runtime/random.ts'
+import type { SpiffeId } from '../../spiffe/spiffe-id.ts'
+import type { Caller } from '../match/caller.ts'
+import type { Supply } from '../obtain/supply.ts'
+import { createGrants } from '../serve/grant/grants.ts'
+import { createQuarantine } from '../serve/quarantine.ts'
+import { createResponseEncoder } from '../serve/responses.ts'
+import { createSds } from '../serve/sds.ts'
+import { createSecrets } from '../serve/secrets.ts'
+import type { StreamObserver } from '../serve/stream.ts'
+import type { AgentSocket } from '../socket.ts'
+
+export interface ServingOptions {
+  readonly config: AgentConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly version: string
+  readonly observer: StreamObserver
+}
+
+export function openServing(
+  { config, clock, random, version, observer }: ServingOptions,
+  socket: AgentSocket<Caller>,
+  { identities, bundles }: Supply,
+) {
+  const policy = {
+    reserved: config.sds.names,
+    aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
+    trustDomain: config.trustDomain,
+  }
+  const secrets = createSecrets()
+  const grants = createGrants({ identities, bundles: bundles.feed })
+  const sds = createSds({
+    ...config.sds,
+    callerOf: socket.peerOf,
+    grants,
+    bundles: bundles.feed,
+    secrets,
+    quarantine: createQuarantine(),
+    policy,
+    clock,
+    nonce: createNonces(random),
+    encoder: createResponseEncoder(`spindle ${version}`),
+    observer,
+    namesPerStream: config.limits.namesPerStream,
+  })
+  sds.addTo(socket.server)
+  return { policy, secrets, grants, sds }
+}
