@@ -33,6 +33,11 @@ export const ERRORS = {
     exit: 2,
     todo: 'Provide a SPIFFE bundle (JWKS with x5c) or PEM certificates of that trust domain.',
   },
+  endpoint_invalid: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 2,
+    todo: 'Write the endpoint (--socket, SPIFFE_ENDPOINT_SOCKET) as unix:///path/of/the/socket or tcp://IP:port.',
+  },
   selector_invalid: {
     grpc: status.INVALID_ARGUMENT,
     exit: 2,
@@ -42,6 +47,11 @@ export const ERRORS = {
     grpc: status.FAILED_PRECONDITION,
     exit: 1,
     todo: 'Replace the certificate or key named in the message.',
+  },
+  jwt_svid_invalid: {
+    grpc: status.INVALID_ARGUMENT,
+    exit: 1,
+    todo: 'Ask for a new JWT-SVID with the audience of who checks it; the message names the rule that is broken.',
   },
   authority_unavailable: {
     grpc: status.UNAVAILABLE,
@@ -62,6 +72,11 @@ export const ERRORS = {
     grpc: status.PERMISSION_DENIED,
     exit: 4,
     todo: 'Call from an allowed uid (root, the agent’s own, or one listed in admin.allow).',
+  },
+  no_identity: {
+    grpc: status.PERMISSION_DENIED,
+    exit: 4,
+    todo: 'Register an entry whose selectors match the calling process; `spindle sds explain --pid` says which are missing.',
   },
   limit_reached: {
     grpc: status.RESOURCE_EXHAUSTED,
@@ -97,6 +112,16 @@ export const ERRORS = {
     grpc: status.UNAVAILABLE,
     exit: 3,
     todo: 'Start the agent, or name its socket with --socket or --admin-socket.',
+  },
+  unsupported: {
+    grpc: status.UNIMPLEMENTED,
+    exit: 1,
+    todo: 'This agent does not offer it; name the socket of one that does.',
+  },
+  agent_failed: {
+    grpc: status.INTERNAL,
+    exit: 1,
+    todo: 'The agent failed, or what it sent breaks a rule of the Workload API; its log says more.',
   },
   internal: {
     grpc: status.INTERNAL,
