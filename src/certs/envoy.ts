@@ -1,6 +1,7 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { messageOf } from '../runtime/errors.ts'
 import { parseCertificate, type ParsedCertificate } from './certificate.ts'
+import { readKeyOf } from './keys.ts'
 import { signatureFits } from './verify.ts'
 
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
@@ -42,11 +43,10 @@ function leafFaults(leaf: ParsedCertificate): readonly string[] {
 function keyFaults(leaf: ParsedCertificate, pkcs8: Uint8Array): readonly string[] {
   let privateKey: KeyObject
   try {
-    privateKey = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
-  } catch {
-    return ['the private key is not readable as unencrypted PKCS#8']
+    privateKey = readKeyOf(leaf.x509, pkcs8)
+  } catch (thrown) {
+    return [messageOf(thrown)]
   }
-  if (!leaf.x509.checkPrivateKey(privateKey)) return ['the private key does not fit the leaf']
   const { namedCurve, modulusLength = 0 } = privateKey.asymmetricKeyDetails ?? {}
   const kind = privateKey.asymmetricKeyType ?? 'unknown'
   if (kind === 'ed25519') return []

@@ -6,6 +6,7 @@ import {
   sign,
   verify,
   type KeyObject,
+  type X509Certificate,
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { SpindleError } from '../runtime/errors.ts'
@@ -129,6 +130,27 @@ export function readKeyPem(pem: string, place: string): KeyPair {
   const type = PEM_KEYS[block.label as keyof typeof PEM_KEYS]
   const fault = `the ${block.label} block does not hold a private key of that form`
   return readKey(block.der, { type, place, fault })
+}
+
+/**
+ * The private key of a certificate, of any type.
+ * @param pkcs8 DER, unencrypted
+ * @throws SpindleError `certificate_invalid` where it cannot be read, or is the key of another certificate
+ */
+export function readKeyOf(certificate: X509Certificate, pkcs8: Uint8Array): KeyObject {
+  let privateKey: KeyObject
+  try {
+    // OpenSSL passes over what follows a key.
+    if (!isDerSequence(pkcs8)) throw new Error('not one DER element')
+    privateKey = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
+  } catch {
+    throw new SpindleError(
+      'certificate_invalid',
+      'the private key is not readable as unencrypted PKCS#8',
+    )
+  }
+  if (certificate.checkPrivateKey(privateKey)) return privateKey
+  throw new SpindleError('certificate_invalid', 'the private key does not fit the leaf')
 }
 
 /** Reads a DER private key (PKCS#8). @throws SpindleError `certificate_invalid` naming `place`. */

@@ -7,5 +7,6 @@ export {
   usableTrustAnchors,
 } from './certificate.ts'
 export { envoyFaults } from './envoy.ts'
+export { readKeyOf } from './keys.ts'
 export { toPem } from './pem.ts'
 export { verifyX509Svid } from './verify.ts'

@@ -33,6 +33,27 @@ export function parseBundle(trustDomain: TrustDomain, text: string): ParsedBundl
 }
 
 /**
+ * Reads what a Workload API gives as a JWT bundle: a JWK Set of keys that verify JWT-SVIDs. There `use` may be missing, as
+ * SPIRE leaves it out, and a key of any other use is passed over (Workload API 6.2.2).
+ * @throws SpindleError `bundle_invalid` naming the place.
+ */
+export function parseJwtBundle(trustDomain: TrustDomain, text: string): ParsedBundle {
+  const place = `JWT bundle of ${trustDomain}`
+  const document = readJson(text, { code: 'bundle_invalid', place })
+  const { bundle, ignored } = bundleFrom(trustDomain, forJwtAlone(document), place)
+  return { bundle: { ...bundle, x509Authorities: [] }, ignored }
+}
+
+function forJwtAlone(document: JsonValue): JsonValue {
+  const keys = isObject(document) ? document.get('keys') : undefined
+  if (!isObject(document) || !Array.isArray(keys)) return document
+  const jwt = keys.map((jwk: JsonValue) =>
+    isObject(jwk) && !jwk.has('use') ? new Map([...jwk, ['use', 'jwt-svid']]) : jwk,
+  )
+  return new Map([...document, ['keys', jwt]])
+}
+
+/**
  * Reads a bundle map (Trust_Domain_and_Bundle 5): `{"trust_domains": {"example.org": <bundle>, …}}`. A fault in one
  * bundle refuses the whole map, so that it is taken in one piece or not at all.
  * @throws SpindleError `bundle_invalid` naming the place, also where a trust domain is named twice.

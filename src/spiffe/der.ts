@@ -57,6 +57,16 @@ export function readDerSeries(bytes: Uint8Array, limit: number): readonly DerEle
   return series
 }
 
+/** The same elements, each with its tag and length: how certificates are put one after another (Workload API 5.1). */
+export function splitDer(bytes: Uint8Array, limit: number): readonly Uint8Array[] | undefined {
+  let start = 0
+  return readDerSeries(bytes, limit)?.map(({ end }) => {
+    const whole = bytes.subarray(start, end)
+    start = end
+    return whole
+  })
+}
+
 /** True for exactly one SEQUENCE and nothing after it: the outer form of every certificate. */
 export function isDerSequence(bytes: Uint8Array): boolean {
   const outer = readDer(bytes, 0)

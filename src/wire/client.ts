@@ -1,4 +1,4 @@
-/** A grpc-js client of a service on a Unix socket: a deadline on every call that ends by itself, a signal for those that do not. */
+/** A grpc-js client of services at one address: a deadline on every call that ends by itself, a signal for those that do not. */
 import type {
   DescMessage,
   DescMethod,
@@ -11,10 +11,24 @@ import { create } from '@bufbuild/protobuf'
 import * as grpc from '@grpc/grpc-js'
 import type { Clock } from '../runtime/clock.ts'
 import { systemClock } from '../runtime/clock.ts'
+import type { SpindleError } from '../runtime/errors.ts'
 import { serviceDefinition } from './service.ts'
 import { errorOfStatus } from './status.ts'
 
-export interface UnixClient {
+/** Where a service listens: a path, or an IP address and a port. No name that something would have to resolve. */
+export type Address =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
+
+export interface ClientOptions {
+  readonly clock?: Clock
+  /** Sent with each call, as it is. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** What a call that failed throws, `target` being the address as text. */
+  readonly errorOf?: (failure: grpc.ServiceError, target: string) => SpindleError
+}
+
+export interface RpcClient {
   /** @throws SpindleError: the server's own code where it sent one, else `unreachable` or `internal`. */
   call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -34,13 +48,26 @@ export interface UnixClient {
   close(): void
 }
 
-export function createUnixClient(socketPath: string, clock: Clock = systemClock): UnixClient {
-  const client = new grpc.Client(`unix:${socketPath}`, grpc.credentials.createInsecure(), {
+export function createUnixClient(socketPath: string, clock?: Clock): RpcClient {
+  return createRpcClient({ kind: 'unix', path: socketPath }, clock === undefined ? {} : { clock })
+}
+
+/** Over TCP it is plain HTTP/2. */
+export function createRpcClient(address: Address, options: ClientOptions = {}): RpcClient {
+  const { clock = systemClock, headers = {}, errorOf = errorOfStatus } = options
+  const shown = shownAddress(address)
+  const client = new grpc.Client(targetOf(address), grpc.credentials.createInsecure(), {
     'grpc.enable_channelz': 0,
     // A connection of its own: a probe that shared one would not see that no more are accepted.
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': 64 * 2 ** 20,
+    // What answers here answers to this host: no proxy of the environment's is between.
+    'grpc.enable_http_proxy': 0,
+    // The kernel tells of the end of a Unix socket's peer; a host may go without a word. Servers of grpc-go allow no more.
+    ...(address.kind === 'tcp' && { 'grpc.keepalive_time_ms': 330_000 }),
   })
+  const metadata = new grpc.Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
   return {
     call(method, request, { deadlineMs }) {
       const definition = definitionOf(method)
@@ -50,9 +77,10 @@ export function createUnixClient(socketPath: string, clock: Clock = systemClock)
           definition.requestSerialize,
           definition.responseDeserialize,
           create(method.input, request),
+          metadata,
           { deadline: clock.now() + deadlineMs },
           (failure, value) => {
-            if (failure !== null) reject(errorOfStatus(failure, socketPath))
+            if (failure !== null) reject(errorOf(failure, shown))
             else resolve(value as MessageShape<typeof method.output>)
           },
         )
@@ -66,13 +94,14 @@ export function createUnixClient(socketPath: string, clock: Clock = systemClock)
         definition.requestSerialize,
         definition.responseDeserialize,
         create(method.input, request),
+        metadata,
       )
       const cancel = (): void => call.cancel()
       signal.addEventListener('abort', cancel)
       try {
         for await (const message of call) yield message as MessageShape<typeof method.output>
       } catch (thrown) {
-        if (!signal.aborted) throw errorOfStatus(thrown as grpc.ServiceError, socketPath)
+        if (!signal.aborted) throw errorOf(thrown as grpc.ServiceError, shown)
       } finally {
         signal.removeEventListener('abort', cancel)
         call.cancel()
@@ -86,4 +115,18 @@ function definitionOf(method: DescMethod): grpc.MethodDefinition<unknown, unknow
   const definition = serviceDefinition(method.parent)[method.name]
   if (definition === undefined) throw new TypeError(`no method ${method.name}`)
   return definition
+}
+
+/** `/run/spindle/agent.sock`, `tcp://127.0.0.1:8000` */
+export function shownAddress(address: Address): string {
+  return address.kind === 'unix' ? address.path : `tcp://${hostPort(address)}`
+}
+
+function targetOf(address: Address): string {
+  if (address.kind === 'unix') return `unix:${address.path}`
+  return `${address.address.includes(':') ? 'ipv6' : 'ipv4'}:${hostPort(address)}`
+}
+
+function hostPort({ address, port }: Extract<Address, { kind: 'tcp' }>): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Child } from '../../../src/os/child.ts'
 import { startChild } from '../../../src/os/child.ts'
-import type { UnixClient } from '../../../src/wire/client.ts'
+import type { RpcClient } from '../../../src/wire/client.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
 import type { ListSidecarsResponse, Sidecar } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
 import { AdminService } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
@@ -35,7 +35,7 @@ export interface Agent {
   /** `http://127.0.0.1:port` */
   readonly http: string
   readonly child: Child
-  readonly admin: UnixClient
+  readonly admin: RpcClient
   setEntries(entries: readonly EntrySettings[]): void
   /** Every sidecar with an open stream. */
   sidecars(): Promise<readonly Sidecar[]>

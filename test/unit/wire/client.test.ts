@@ -58,7 +58,7 @@ async function setUp(t: TestContext, answer: (call: Call) => void) {
 const message = (pid: number): WatchSidecarsResponse =>
   create(WatchSidecarsResponseSchema, { sidecars: [{ pid }] })
 
-test('UnixClient.stream yields each message and ends as the server does', async (t) => {
+test('RpcClient.stream yields each message and ends as the server does', async (t) => {
   const { client } = await setUp(t, (call) => {
     for (const pid of [1, 2, 3]) call.write(message(pid))
     call.end()
@@ -73,7 +73,7 @@ test('UnixClient.stream yields each message and ends as the server does', async 
   assert.deepEqual(pids, [1, 2, 3])
 })
 
-test('UnixClient.stream is over, without an error, once its signal aborts, and the server is told', async (t) => {
+test('RpcClient.stream is over, without an error, once its signal aborts, and the server is told', async (t) => {
   let hungUp: Promise<unknown> | undefined
   const { client } = await setUp(t, (call) => {
     hungUp = once(call, 'cancelled')
@@ -91,7 +91,7 @@ test('UnixClient.stream is over, without an error, once its signal aborts, and t
     assert.fail('asked with a signal that is aborted already')
 })
 
-test('UnixClient.stream tells the server when its reader stops', async (t) => {
+test('RpcClient.stream tells the server when its reader stops', async (t) => {
   let hungUp: Promise<unknown> | undefined
   const { client } = await setUp(t, (call) => {
     hungUp = once(call, 'cancelled')
@@ -102,7 +102,7 @@ test('UnixClient.stream tells the server when its reader stops', async (t) => {
   await hungUp
 })
 
-test('UnixClient.stream throws the error of the server, and unreachable when the connection is lost', async (t) => {
+test('RpcClient.stream throws the error of the server, and unreachable when the connection is lost', async (t) => {
   const take = async (client: ReturnType<typeof createUnixClient>, each?: () => void) => {
     for await (const _ of client.stream(
       watchSidecars,

@@ -14,7 +14,7 @@ import {
 } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
-import type { UnixClient } from '../../../src/wire/client.ts'
+import type { RpcClient } from '../../../src/wire/client.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
 import type { PeerServer } from '../../../src/wire/peer-server.ts'
 import { createPeerServer } from '../../../src/wire/peer-server.ts'
@@ -33,7 +33,7 @@ interface Setting {
   readonly transport: PeerServer<Peer>
   readonly path: string
   /** A client on a connection of its own. */
-  readonly client: () => UnixClient
+  readonly client: () => RpcClient
   readonly calls: () => number
 }
 
@@ -100,7 +100,7 @@ function serving(transport: PeerServer<Peer>, socket: Socket, count: number): vo
   transport.serve(socket, id, { pid: 100 + count })
 }
 
-const ask = (client: UnixClient, deadlineMs = 5_000): Promise<GetStatusResponse> =>
+const ask = (client: RpcClient, deadlineMs = 5_000): Promise<GetStatusResponse> =>
   client.call(AdminService.method.getStatus, {}, { deadlineMs })
 
 test('PeerServer gives each call the peer of the connection it came on', async (t) => {
@@ -166,14 +166,14 @@ test('PeerServer hangs up on a connection whose other end answers nothing, and o
   assert.equal(transport.spoke('uds:1'), true)
 })
 
-test('UnixClient gives back the code and message that the server raised', async (t) => {
+test('RpcClient gives back the code and message that the server raised', async (t) => {
   const { client } = await setUp(t, serving, (_, done) =>
     done(statusOf(new SpindleError('limit_reached', 'too much: of it'))),
   )
   await assert.rejects(ask(client()), { code: 'limit_reached', message: 'too much: of it' })
 })
 
-test('UnixClient tells nothing of an error the server did not raise on purpose', async (t) => {
+test('RpcClient tells nothing of an error the server did not raise on purpose', async (t) => {
   const { client } = await setUp(t, serving, (_, done) =>
     done(statusOf(new Error('secret inside'))),
   )
@@ -184,12 +184,12 @@ test('UnixClient tells nothing of an error the server did not raise on purpose',
   })
 })
 
-test('UnixClient gives up at its deadline', async (t) => {
+test('RpcClient gives up at its deadline', async (t) => {
   const { client } = await setUp(t, serving, () => undefined)
   await assert.rejects(ask(client(), 50), { code: 'unreachable' })
 })
 
-test('UnixClient says that nothing listens where no socket is', async (t) => {
+test('RpcClient says that nothing listens where no socket is', async (t) => {
   const client = createUnixClient(join(temporaryFolder(t), 'none.sock'))
   t.after(() => client.close())
   await assert.rejects(ask(client), { code: 'unreachable', message: /none\.sock does not answer/ })

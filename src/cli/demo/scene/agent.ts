@@ -4,7 +4,7 @@ import { stringify } from 'yaml'
 import type { Child } from '../../../os/child.ts'
 import { startChild } from '../../../os/child.ts'
 import { writeText } from '../../../os/scratch.ts'
-import type { UnixClient } from '../../../wire/client.ts'
+import type { RpcClient } from '../../../wire/client.ts'
 import { createUnixClient } from '../../../wire/client.ts'
 import type { Member } from './cast.ts'
 import { TRUST_DOMAIN } from './cast.ts'
@@ -20,7 +20,7 @@ export interface AgentProcess {
   readonly httpAddress: string
   readonly entriesFile: string
   /** Questions to its admin socket. */
-  readonly admin: UnixClient
+  readonly admin: RpcClient
 }
 
 const READY_DEADLINE_MS = 15_000
