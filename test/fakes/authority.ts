@@ -5,10 +5,11 @@ import type {
   X509Authority,
   X509Request,
 } from '../../src/authority/authority.ts'
+import type { JwtAuthorityState } from '../../src/authority/jwt/jwt-authority.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { SpindleError } from '../../src/runtime/errors.ts'
 import { createFeed } from '../../src/runtime/feed.ts'
-import type { MutableFeed } from '../../src/runtime/feed.ts'
+import type { Feed, MutableFeed } from '../../src/runtime/feed.ts'
 
 /** An authority whose certificates are labelled bytes, and which can be made to fail or to wait. */
 export interface FakeAuthority extends X509Authority {
@@ -71,6 +72,9 @@ export function createFakeAuthority(clock: Clock): FakeAuthority {
     close: async () => {},
   }
 }
+
+/** Of an authority that has no key for JWT-SVIDs. */
+export const noJwtKeys = (): Feed<JwtAuthorityState> => createFeed({ keys: [], slots: [] })
 
 export const unavailable = (why = 'away'): SpindleError =>
   new SpindleError('authority_unavailable', why)

@@ -1,11 +1,12 @@
 import type { AuthorityState } from '../../authority/authority.ts'
+import type { JwtAuthorityState } from '../../authority/jwt/jwt-authority.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import { createFeed } from '../../runtime/feed.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 
-/** The bundles the agent serves: its own trust domain's, from the authority, and those of federated ones. */
+/** The bundles the agent serves: its own trust domain's, from the authorities, and those of federated ones. */
 export interface Bundles {
   /**
    * A new map exactly when a bundle's content changes; a bundle that did not change is the same object in it. The own
@@ -17,7 +18,11 @@ export interface Bundles {
   close(): void
 }
 
-export function createBundles(trustDomain: TrustDomain, authority: Feed<AuthorityState>): Bundles {
+export function createBundles(
+  trustDomain: TrustDomain,
+  authority: Feed<AuthorityState>,
+  jwtAuthority: Feed<JwtAuthorityState>,
+): Bundles {
   const feed = createFeed<ReadonlyMap<TrustDomain, Bundle>>(new Map())
   const put = (name: TrustDomain, bundle: Bundle | undefined): void => {
     const before = feed.current.get(name)
@@ -30,12 +35,13 @@ export function createBundles(trustDomain: TrustDomain, authority: Feed<Authorit
     else next.set(name, bundle)
     feed.set(next)
   }
-  const putOwn = ({ anchors }: AuthorityState): void => {
-    const own = { trustDomain, x509Authorities: anchors, jwtAuthorities: [] }
+  const putOwn = (): void => {
+    const { anchors } = authority.current
+    const own = { trustDomain, x509Authorities: anchors, jwtAuthorities: jwtAuthority.current.keys }
     put(trustDomain, anchors.length === 0 ? undefined : own)
   }
-  putOwn(authority.current)
-  const unsubscribe = authority.subscribe(putOwn)
+  putOwn()
+  const unsubscribes = [authority.subscribe(putOwn), jwtAuthority.subscribe(putOwn)]
   return {
     feed,
     setFederated(name, bundle) {
@@ -45,7 +51,7 @@ export function createBundles(trustDomain: TrustDomain, authority: Feed<Authorit
       }
       put(name, bundle)
     },
-    close: unsubscribe,
+    close: () => unsubscribes.forEach((unsubscribe) => unsubscribe()),
   }
 }
 

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { X509Authority } from '../../authority/authority.ts'
 import { createDiskAuthority } from '../../authority/disk.ts'
 import { createEmbeddedAuthority } from '../../authority/embedded.ts'
+import type { JwtAuthority } from '../../authority/jwt/jwt-authority.ts'
+import { createJwtAuthority } from '../../authority/jwt/keys-in-memory.ts'
 import { createFileSlotStore } from '../../authority/slot-file.ts'
 import type { AuthorityEvent } from '../../authority/slot.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
@@ -31,4 +33,11 @@ export function openAuthority(
   if (kind === 'embedded') return createEmbeddedAuthority(common)
   const files = openCaFiles(authority, clock)
   return createDiskAuthority({ ...common, files, svidTtlMs: config.svid.ttlMs })
+}
+
+export function openJwtAuthority(config: AgentConfig, clock: Clock): Promise<JwtAuthority> {
+  const { authority, svid } = config
+  // Half of its life passes before a successor is prepared: a token lives no longer than that.
+  const keyTtlMs = Math.max(authority.caTtlMs, 2 * svid.jwtTtlMs)
+  return createJwtAuthority({ keyType: authority.jwtKeyType, keyTtlMs, clock })
 }

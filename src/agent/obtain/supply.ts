@@ -1,5 +1,6 @@
-/** What is served, from its sources: the authority, and the identities and bundles that come of it. */
+/** What is served, from its sources: the authorities, and the identities, tokens and bundles that come of them. */
 import type { AuthorityState, X509Authority } from '../../authority/authority.ts'
+import type { JwtAuthority } from '../../authority/jwt/jwt-authority.ts'
 import type { AuthorityEvent } from '../../authority/slot.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -12,11 +13,15 @@ import type { Bundles } from './bundles.ts'
 import type { IdentityEvent } from './held-identity.ts'
 import { createIdentities } from './identities.ts'
 import type { Identities } from './identities.ts'
-import { openAuthority } from './open-authority.ts'
+import { createJwtSvids } from './jwt-svids.ts'
+import type { JwtSvids } from './jwt-svids.ts'
+import { openAuthority, openJwtAuthority } from './open-authority.ts'
 
 export interface Supply {
   readonly authority: X509Authority
   readonly identities: Identities
+  readonly jwtAuthority: JwtAuthority
+  readonly jwtSvids: JwtSvids
   readonly bundles: Bundles
 }
 
@@ -42,12 +47,14 @@ export async function openSupply(config: AgentConfig, options: SupplyOptions): P
   authority.state.subscribe(report.authority)
   const onEvent = report.identityEvent
   const identities = createIdentities({ ...config.svid, authority, clock, random, onEvent })
-  const bundles = createBundles(config.trustDomain, authority.state)
+  const jwtAuthority = await openJwtAuthority(config, clock)
+  const jwtSvids = createJwtSvids({ authority: jwtAuthority, ttlMs: config.svid.jwtTtlMs })
+  const bundles = createBundles(config.trustDomain, authority.state, jwtAuthority.state)
   for (const [trustDomain, source] of federated) {
     bundles.setFederated(trustDomain, source.content.current)
     source.content.subscribe((bundle) => bundles.setFederated(trustDomain, bundle))
   }
   report.bundles(bundles.feed.current)
   bundles.feed.subscribe(report.bundles)
-  return { authority, identities, bundles }
+  return { authority, identities, jwtAuthority, jwtSvids, bundles }
 }

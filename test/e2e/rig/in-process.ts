@@ -21,6 +21,7 @@ import { createFeed } from '../../../src/runtime/feed.ts'
 import type { Random } from '../../../src/runtime/random.ts'
 import { systemRandom } from '../../../src/runtime/random.ts'
 import type { TrustDomain } from '../../../src/spiffe/spiffe-id.ts'
+import { noJwtKeys } from '../../fakes/authority.ts'
 
 export interface InProcessSds {
   readonly socket: string
@@ -53,7 +54,7 @@ export async function serveInProcess(
   const onEvent = (event: IdentityEvent): void => void events.push(event)
   const options = { authority, keyType: 'ec-p256', ttlMs: HOUR_MS, onEvent } as const
   const identities = createIdentities({ ...common, ...options })
-  const bundles = createBundles(trustDomain, authority.state)
+  const bundles = createBundles(trustDomain, authority.state, noJwtKeys())
   const quiet = (): void => undefined
   const match = { entries, undecided: [], possible: entries }
   const opened = await openSocket<Caller>({

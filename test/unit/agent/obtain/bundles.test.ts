@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AuthorityState } from '../../../../src/authority/authority.ts'
 import { createBundles } from '../../../../src/agent/obtain/bundles.ts'
+import type { JwtAuthorityState } from '../../../../src/authority/jwt/jwt-authority.ts'
 import { createFeed } from '../../../../src/runtime/feed.ts'
 import type { Bundle } from '../../../../src/spiffe/bundle.ts'
 import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
@@ -20,10 +21,11 @@ const state = (...anchors: string[]): AuthorityState => ({
 
 function setting(...anchors: string[]) {
   const authority = createFeed(state(...anchors))
-  const bundles = createBundles(own, authority)
+  const jwtAuthority = createFeed<JwtAuthorityState>({ keys: [], slots: [] })
+  const bundles = createBundles(own, authority, jwtAuthority)
   let events = 0
   bundles.feed.subscribe(() => events++)
-  return { authority, bundles, events: () => events }
+  return { authority, jwtAuthority, bundles, events: () => events }
 }
 
 test('Bundles: the own bundle is what the authority says, and follows it', () => {
@@ -32,6 +34,19 @@ test('Bundles: the own bundle is what the authority says, and follows it', () =>
   authority.set(state('a', 'b'))
   assert.deepEqual(bundles.feed.current.get(own), bundle(own, 'a', 'b'))
   assert.equal(events(), 1)
+})
+
+test('Bundles: the own bundle holds the keys for JWT-SVIDs, and is a new one when they change', () => {
+  const { jwtAuthority, bundles, events } = setting('a')
+  const key = (kid: string) => ({ use: 'jwt-svid', kid, kty: 'EC' })
+  jwtAuthority.set({ keys: [key('one')], slots: [] })
+  jwtAuthority.set({ keys: [key('one')], slots: [], fault: 'of no concern to a bundle' })
+  jwtAuthority.set({ keys: [key('one'), key('two')], slots: [] })
+  assert.deepEqual(bundles.feed.current.get(own)?.jwtAuthorities, [key('one'), key('two')])
+  assert.equal(events(), 2)
+  bundles.close()
+  jwtAuthority.set({ keys: [], slots: [] })
+  assert.equal(events(), 2)
 })
 
 test('Bundles: an authority without anchors is no bundle, never an empty one', () => {

@@ -6,6 +6,7 @@ import { createEmbeddedAuthority } from '../../../../src/authority/embedded.ts'
 import { createFileSlotStore } from '../../../../src/authority/slot-file.ts'
 import { verifyX509Svid } from '../../../../src/certs/parse.ts'
 import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
+import { noJwtKeys } from '../../../fakes/authority.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
 import { createSeededRandom } from '../../../fakes/random.ts'
 import { createStateFile } from '../../../fakes/state-file.ts'
@@ -23,7 +24,7 @@ test('createIdentities over an embedded authority: through ten CA rotations what
     random,
     store: createFileSlotStore(createStateFile(), { kind: 'embedded', trustDomain }),
   })
-  const bundles = createBundles(trustDomain, authority.state)
+  const bundles = createBundles(trustDomain, authority.state, noJwtKeys())
   const identities = createIdentities({
     authority,
     clock,
