@@ -9,6 +9,8 @@ const page = readFileSync(join(ROOT, 'docs/conformance.md'), 'utf8')
 
 /** Vectors of parts 1 to 4 and 12 of the reference that an agent is measured by. */
 const FAMILIES = { 'T-ID': 11, 'T-XL': 8, 'T-XC': 8, 'T-XV': 10, 'T-BF': 11 }
+/** Of families that are not kept whole yet. */
+const SINGLE = ['T-WT-4', 'T-WT-5']
 const VECTORS = Object.entries(FAMILIES).flatMap(([family, count]) =>
   Array.from({ length: count }, (_, i) => `${family}-${i + 1}`),
 )
@@ -31,7 +33,7 @@ test('every vector of the parts an agent keeps to is the name of a test', () => 
     [],
   )
   assert.deepEqual(
-    [...all].filter((id) => !VECTORS.includes(id)),
+    [...all].filter((id) => ![...VECTORS, ...SINGLE].includes(id)),
     [],
     'a vector that the page does not know',
   )
