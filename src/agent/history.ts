@@ -1,5 +1,5 @@
 /** What is reported, also as events of the timeline: put around the reports where the status page is served. */
-import type { AuthorityEvent } from '../authority/slot.ts'
+import type { AuthorityEvent } from '../authority/authority.ts'
 import { codeOf } from '../runtime/errors.ts'
 import type { Happening, Timeline } from '../telemetry/timeline.ts'
 import type { Note } from '../xds/message.ts'

@@ -1,6 +1,6 @@
 /** What happens in the agent, as metrics and log lines; the stages only say that it happened. */
 import type { AuthorityState } from '../authority/authority.ts'
-import type { AuthorityEvent } from '../authority/slot.ts'
+import type { AuthorityEvent } from '../authority/authority.ts'
 import type { Fault } from '../config/fault.ts'
 import { faultLine } from '../config/fault.ts'
 import type { PeerHandle } from '../os/peer-credentials.ts'

@@ -20,6 +20,21 @@ export interface Life {
   readonly notAfter: number
 }
 
+/** What happened, for the log and the metrics. Holds no key. */
+export type AuthorityEvent =
+  | {
+      readonly kind: 'prepared' | 'activated' | 'pruned'
+      readonly authorityId: string
+      /** ms since the epoch */
+      readonly notAfter: number
+    }
+  | { readonly kind: 'issued'; readonly tookMs: number }
+  | { readonly kind: 'failed'; readonly message: string; readonly retryMs: number }
+  | { readonly kind: 'unsaved'; readonly message: string }
+  | { readonly kind: 'state_set_aside'; readonly movedTo: string; readonly reason: string }
+  | { readonly kind: 'reloaded' }
+  | { readonly kind: 'reload_failed'; readonly message: string }
+
 /** The trust anchors (DER) callers must have, and the slots behind them. */
 export interface AuthorityState {
   readonly anchors: readonly Uint8Array[]

@@ -6,12 +6,11 @@ import type { X509Authority } from './authority.ts'
 import { pathToAnchor } from './chain.ts'
 import { attachedCa, digestOf, endingFault } from './disk-files.ts'
 import type { AttachedCa, DiskFiles } from './disk-files.ts'
-import type { CaSource, SlotStore } from './slot.ts'
-import { createSlotAuthority } from './slots.ts'
-import type { AuthorityOptions } from './slot-set.ts'
+import type { AuthorityOptions, CaSlotStore, CaSource } from './slot.ts'
+import { createSlotAuthority } from './x509-slots.ts'
 
 export interface DiskOptions extends AuthorityOptions {
-  readonly store: SlotStore
+  readonly store: CaSlotStore
   readonly files: DiskFiles
   readonly svidTtlMs: number
 }

@@ -1,13 +1,12 @@
 import { createRootCertificate } from '../certs/issuer.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
 import type { X509Authority } from './authority.ts'
-import type { CaSource, SlotStore } from './slot.ts'
-import { createSlotAuthority } from './slots.ts'
-import type { AuthorityOptions } from './slot-set.ts'
+import type { AuthorityOptions, CaSlotStore, CaSource } from './slot.ts'
+import { createSlotAuthority } from './x509-slots.ts'
 
 /** An authority that is its own trust anchor: self-signed CA certificates of `caTtlMs`, all of them in the bundle. */
 export function createEmbeddedAuthority(
-  options: AuthorityOptions & { readonly store: SlotStore },
+  options: AuthorityOptions & { readonly store: CaSlotStore },
 ): Promise<X509Authority> {
   return createSlotAuthority(embeddedSource(options), options.store, options)
 }

@@ -1,8 +1,21 @@
 import type { Issuer } from '../certs/issuer.ts'
-import type { KeyPair } from '../certs/keys.ts'
+import type { KeyPair, KeyType } from '../certs/keys.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
-import type { Life } from './authority.ts'
-import type { RotatingSlot } from './rotation.ts'
+import type { TrustDomain } from '../spiffe/spiffe-id.ts'
+import type { AuthorityEvent, Life } from './authority.ts'
+import type { RotatingSlot } from './slots/rotation.ts'
+import type { SlotStore } from './slots/slot-kind.ts'
+
+export interface AuthorityOptions {
+  readonly trustDomain: TrustDomain
+  /** Of the CA keys. */
+  readonly keyType: KeyType
+  readonly caTtlMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly onEvent?: (event: AuthorityEvent) => void
+}
 
 /** A CA certificate of this authority. The key is gone once it is old: nothing is signed with it again. */
 export interface CaSlot extends RotatingSlot {
@@ -46,27 +59,7 @@ export interface CaSource {
   watch(run: () => void): () => void
 }
 
-export interface SlotStore {
-  /** The slots kept before, if any can be used. */
-  load(): Promise<readonly CaSlot[]>
-  /** @throws where they could not be kept. */
-  save(slots: readonly CaSlot[]): Promise<void>
-}
-
-/** What happened, for the log and the metrics. Holds no key. */
-export type AuthorityEvent =
-  | {
-      readonly kind: 'prepared' | 'activated' | 'pruned'
-      readonly authorityId: string
-      /** ms since the epoch */
-      readonly notAfter: number
-    }
-  | { readonly kind: 'issued'; readonly tookMs: number }
-  | { readonly kind: 'failed'; readonly message: string; readonly retryMs: number }
-  | { readonly kind: 'unsaved'; readonly message: string }
-  | { readonly kind: 'state_set_aside'; readonly movedTo: string; readonly reason: string }
-  | { readonly kind: 'reloaded' }
-  | { readonly kind: 'reload_failed'; readonly message: string }
+export type CaSlotStore = SlotStore<CaSlot>
 
 /**
  * A serial number (RFC 5280 4.1.2.2): 158 random bits in 20 octets. The first octet is 0x40–0x7f, so the number is

@@ -1,8 +1,8 @@
-import type { AuthorityState, Life, SlotView } from './authority.ts'
-import { activationInstant, successorOf } from './rotation.ts'
-import type { RotatingSlot } from './rotation.ts'
+import type { AuthorityState, Life } from './authority.ts'
+import type { RotatingSlot } from './slots/rotation.ts'
+import { slotViews } from './slots/views.ts'
 
-/** What the authority shows of its slots. */
+/** What an X.509 authority shows of its slots. */
 export function stateOf(
   slots: readonly RotatingSlot[],
   now: number,
@@ -12,18 +12,10 @@ export function stateOf(
     readonly fault: string | undefined
   },
 ): AuthorityState {
-  const active = slots.find((slot) => slot.status === 'active')
-  const successor = successorOf(slots, now)
-  const views = slots.map((slot): SlotView => {
-    const { authorityId, status, notBefore, notAfter } = slot
-    const view = { authorityId, status, notBefore, notAfter }
-    if (slot !== successor) return view
-    return { ...view, activatesAt: Math.max(activationInstant(active, slot, now), now) }
-  })
   const { attached, fault } = more
   return {
     anchors: distinct(more.anchors),
-    slots: views,
+    slots: slotViews(slots, { now }),
     ...(attached !== undefined && { attached }),
     ...(fault !== undefined && { fault }),
   }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
-import type { AuthorityState, X509Authority } from '../../src/authority/authority.ts'
+import type {
+  AuthorityEvent,
+  AuthorityState,
+  X509Authority,
+} from '../../src/authority/authority.ts'
 import { createDiskAuthority } from '../../src/authority/disk.ts'
 import { createEmbeddedAuthority } from '../../src/authority/embedded.ts'
 import { createFileSlotStore } from '../../src/authority/slot-file.ts'
-import type { AuthorityEvent } from '../../src/authority/slot.ts'
-import type { AuthorityOptions } from '../../src/authority/slot-set.ts'
+import type { AuthorityOptions } from '../../src/authority/slot.ts'
 import { generateKey } from '../../src/certs/keys.ts'
 import { verifyX509Svid } from '../../src/certs/parse.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts'

@@ -1,4 +1,4 @@
-import type { StateFile } from '../../src/authority/slot-file.ts'
+import type { StateFile } from '../../src/authority/slots/sealed-slots.ts'
 
 /** A state file in memory; what is moved aside stays to be looked at. */
 export interface MemoryStateFile extends StateFile {

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createFileSlotStore } from '../../src/authority/slot-file.ts'
-import type { AuthorityEvent } from '../../src/authority/slot.ts'
+import type { AuthorityEvent } from '../../src/authority/authority.ts'
 import { openCaFiles } from '../../src/os/key-files.ts'
 import { openStateFile } from '../../src/os/state-file.ts'
 import { systemClock } from '../../src/runtime/clock.ts'

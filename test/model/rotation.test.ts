@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { activated, publishDelay, rotate, usable } from '../../src/authority/rotation.ts'
-import type { RotatingSlot } from '../../src/authority/rotation.ts'
+import { activated, publishDelay, rotate, usable } from '../../src/authority/slots/rotation.ts'
+import type { RotatingSlot } from '../../src/authority/slots/rotation.ts'
 import { FULL } from './full.ts'
 
 /**

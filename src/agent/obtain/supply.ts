@@ -1,7 +1,7 @@
 /** What is served, from its sources: the authorities, and the identities, tokens and bundles that come of them. */
 import type { AuthorityState, X509Authority } from '../../authority/authority.ts'
 import type { JwtAuthority } from '../../authority/jwt/jwt-authority.ts'
-import type { AuthorityEvent } from '../../authority/slot.ts'
+import type { AuthorityEvent } from '../../authority/authority.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'

@@ -7,8 +7,8 @@ import {
   publishDelay,
   rotate,
   successorOf,
-} from '../../../src/authority/rotation.ts'
-import type { RotatingSlot } from '../../../src/authority/rotation.ts'
+} from '../../../../src/authority/slots/rotation.ts'
+import type { RotatingSlot } from '../../../../src/authority/slots/rotation.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -55,7 +55,15 @@ test('rotate: activates a sixth of the life before the end, and 7 days before th
   })
   assert.deepEqual(kinds([slot(), next()], 20 * HOUR), ['activate b'])
   const long = slot({ notAfter: 365 * DAY })
-  assert.equal(activationInstant(long, next({ notAfter: 700 * DAY }), 340 * DAY), 358 * DAY)
+  const at = activationInstant(long, next({ notAfter: 700 * DAY }), { now: 340 * DAY })
+  assert.equal(at, 358 * DAY)
+})
+
+test('rotate: where readers of the bundle ask for it seldom, a successor waits for as long as they take', () => {
+  const late = [slot(), next({ publishedAt: 18 * HOUR })]
+  const { actions, lookAt } = rotate(late, 20 * HOUR, { ...UNBOUNDED, publishMs: 3 * HOUR })
+  assert.deepEqual([actions, lookAt], [[], 21 * HOUR])
+  assert.deepEqual(kinds(late, 20 * HOUR), ['activate b'])
 })
 
 test('rotate: a successor published late waits out its publish delay', () => {

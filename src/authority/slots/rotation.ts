@@ -1,10 +1,10 @@
 /**
- * When an authority prepares, activates and drops its certificates: a step function on plain values.
+ * When an authority prepares, activates and drops its certificates or keys: a step function on plain values.
  * Slots go prepared → active → old, with SPIRE's thresholds (prepare at notAfter − min(life/2, 30 d), activate at
- * notAfter − min(life/6, 7 d)). A successor is among the anchors before it signs and is given time to arrive
+ * notAfter − min(life/6, 7 d)). A successor is in the bundle before it signs and is given time to arrive
  * everywhere; only where waiting would leave nothing valid to sign with does it sign at once.
  */
-import type { SlotStatus } from './authority.ts'
+import type { SlotStatus } from '../authority.ts'
 
 export interface RotatingSlot {
   readonly authorityId: string
@@ -12,9 +12,9 @@ export interface RotatingSlot {
   /** ms since the epoch */
   readonly notBefore: number
   readonly notAfter: number
-  /** When it was stored and among the anchors (ms since the epoch); undefined: not yet, so it signs in an emergency only. */
+  /** When it was stored and in the bundle (ms since the epoch); undefined: not yet, so it signs in an emergency only. */
   readonly publishedAt?: number | undefined
-  /** What it was signed by has been replaced, so its successor is due now. */
+  /** What it was signed by has been replaced, or another is asked for: its successor is due as soon as it was out long enough. */
   readonly superseded?: boolean
 }
 
@@ -44,10 +44,21 @@ const activateInstant = (slot: RotatingSlot): number =>
 const emergencyInstant = (slot: RotatingSlot): number =>
   slot.notAfter - Math.min(lifeOf(slot) / 12, 3.5 * DAY)
 
-/** How long an anchor is out before it signs: what pushes and bundle readers need, within what its life allows. */
-export const publishDelay = (slot: RotatingSlot): number => Math.min(lifeOf(slot) / 12, 5 * MINUTE)
+export interface RotationLimits {
+  /**
+   * The latest notAfter a slot prepared now could have: where that is no gain over the active one (an operator's
+   * certificate that ends soon), none is prepared.
+   */
+  readonly furthest: number
+  /** How long, at least, one is in the bundle before it signs (ms), where readers of the bundle ask for it that seldom. */
+  readonly publishMs?: number
+}
 
-/** An expired slot stays an anchor for a while, so that a clock a little behind ours still finds it. */
+/** How long one is in the bundle before it signs: what pushes and bundle readers need, within what its life allows. */
+export const publishDelay = (slot: RotatingSlot, leastMs = 0): number =>
+  Math.max(Math.min(lifeOf(slot) / 12, 5 * MINUTE), leastMs)
+
+/** An expired slot stays in the bundle for a while, so that a clock a little behind ours still finds it. */
 const pruneInstant = (slot: RotatingSlot): number => slot.notAfter + Math.min(lifeOf(slot), DAY)
 
 export const usable = (slot: RotatingSlot, now: number): boolean =>
@@ -57,11 +68,11 @@ export const usable = (slot: RotatingSlot, now: number): boolean =>
 export function activationInstant(
   active: RotatingSlot | undefined,
   successor: RotatingSlot,
-  now: number,
+  at: { readonly now: number; readonly publishMs?: number | undefined },
 ): number {
-  if (active === undefined || !usable(active, now)) return -Infinity
+  if (active === undefined || !usable(active, at.now)) return -Infinity
   const due = active.superseded === true ? -Infinity : activateInstant(active)
-  const published = (successor.publishedAt ?? Infinity) + publishDelay(successor)
+  const published = (successor.publishedAt ?? Infinity) + publishDelay(successor, at.publishMs)
   return Math.min(Math.max(due, published), emergencyInstant(active))
 }
 
@@ -71,14 +82,11 @@ function prunable(slot: RotatingSlot, now: number): boolean {
   return slot.status === 'old' && now >= pruneInstant(slot)
 }
 
-/**
- * What is due at `now`. `furthest` is the latest notAfter a slot prepared now could have: where that is no gain over
- * the active one (an operator's certificate that ends soon), none is prepared.
- */
+/** What is due at `now`. */
 export function rotate(
   slots: readonly RotatingSlot[],
   now: number,
-  limits: { readonly furthest: number },
+  limits: RotationLimits,
 ): Rotation {
   const actions: RotationAction[] = []
   const instants: number[] = []
@@ -90,7 +98,7 @@ export function rotate(
   const active = slots.find((slot) => slot.status === 'active')
   const successor = successorOf(slots, now)
   if (successor !== undefined) {
-    const at = activationInstant(active, successor, now)
+    const at = activationInstant(active, successor, { now, publishMs: limits.publishMs })
     if (at <= now) actions.push({ kind: 'activate', authorityId: successor.authorityId })
     else instants.push(at)
   } else if (active === undefined || !usable(active, now)) {

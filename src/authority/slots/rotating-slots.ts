@@ -1,18 +1,13 @@
-/**
- * An X.509 authority over its slots: looks at the clock, does what rotation says, and signs. What is particular to an
- * attached CA is in its `CaSource`.
- */
-import { issueLeaf } from '../certs/issuer.ts'
-import { retryDelay } from '../runtime/backoff.ts'
-import type { Timer } from '../runtime/clock.ts'
-import { messageOf, SpindleError } from '../runtime/errors.ts'
-import type { Feed } from '../runtime/feed.ts'
-import { trustDomainId } from '../spiffe/spiffe-id.ts'
-import type { AuthorityState, IssuedX509Svid, X509Authority, X509Request } from './authority.ts'
-import { serialNumber } from './slot.ts'
-import type { AuthorityEvent, CaSource, SlotStore } from './slot.ts'
-import { BACKDATE_MS, SlotSet, wholeSecond } from './slot-set.ts'
-import type { AuthorityOptions, Signer } from './slot-set.ts'
+/** Slots that look at the clock and do what rotation says; what is signed with them is decided by their owner. */
+import { retryDelay } from '../../runtime/backoff.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import { messageOf, SpindleError } from '../../runtime/errors.ts'
+import type { Feed } from '../../runtime/feed.ts'
+import type { Random } from '../../runtime/random.ts'
+import type { AuthorityEvent } from '../authority.ts'
+import type { RotatingSlot } from './rotation.ts'
+import { SlotSet } from './slot-set.ts'
+import type { SlotKind, SlotStore } from './slot-kind.ts'
 
 /** The clock may jump or the machine sleep at any time, so no look is further off than this. */
 const LOOK_EVERY_MS = 10_000
@@ -20,21 +15,27 @@ const RETRY = { baseMs: 500, maxMs: LOOK_EVERY_MS }
 /** Each attempt makes a key; a tenth of a life that is nearly over would be no pause at all. */
 const SHORTEST_RETRY_MS = 100
 
-/** Resolves once it can sign. @throws SpindleError where `source` cannot give a first certificate. */
-export async function createSlotAuthority(
-  source: CaSource,
-  store: SlotStore,
-  options: AuthorityOptions,
-): Promise<X509Authority> {
-  const authority = new SlotAuthority(new SlotSet(source, store, options), options)
-  await authority.start(source)
-  return authority
+export interface RotatingSlotsOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly onEvent?: (event: AuthorityEvent) => void
 }
 
-class SlotAuthority implements X509Authority {
-  readonly state: Feed<AuthorityState>
-  readonly #set: SlotSet
-  readonly #options: AuthorityOptions
+/** Resolves once one can sign. @throws SpindleError where no first one can be made. */
+export async function openRotatingSlots<Slot extends RotatingSlot, State>(
+  kind: SlotKind<Slot, State>,
+  store: SlotStore<Slot>,
+  options: RotatingSlotsOptions,
+): Promise<RotatingSlots<Slot, State>> {
+  const slots = new RotatingSlots(new SlotSet(kind, store, options), options)
+  await slots.start()
+  return slots
+}
+
+export class RotatingSlots<Slot extends RotatingSlot, State> {
+  readonly state: Feed<State>
+  readonly #set: SlotSet<Slot, State>
+  readonly #options: RotatingSlotsOptions
   #failures = 0
   #timer: Timer | undefined
   #unwatch: () => void = () => {}
@@ -42,44 +43,30 @@ class SlotAuthority implements X509Authority {
   /** The end of the line of changes: one at a time, each seeing the outcome of the one before. */
   #line: Promise<unknown> = Promise.resolve()
 
-  constructor(set: SlotSet, options: AuthorityOptions) {
+  constructor(set: SlotSet<Slot, State>, options: RotatingSlotsOptions) {
     this.#set = set
     this.#options = options
     this.state = set.state
   }
 
-  async start(source: CaSource): Promise<void> {
+  async start(): Promise<void> {
     await this.#set.load()
     await this.#set.rotateNow()
     this.#arm()
     // A fault is told and shown in the state; nobody waits for this reload.
-    this.#unwatch = source.watch(() => void this.reload().catch(() => {}))
+    this.#unwatch = this.#set.kind.watch(() => void this.reload().catch(() => {}))
   }
 
-  async issue(request: X509Request): Promise<IssuedX509Svid> {
-    const { clock, random, trustDomain } = this.#options
-    const { spiffeId, dnsNames, spki, ttlMs } = request
-    // XL-12: an authority signs for its own trust domain only.
-    if (!spiffeId.startsWith(`${trustDomainId(trustDomain)}/`)) {
-      throw new SpindleError('request_invalid', `${spiffeId} is no workload of ${trustDomain}`)
-    }
-    const signer = await this.#signer()
-    const started = clock.monotonic()
-    const now = clock.now()
-    const notBefore = wholeSecond(now - BACKDATE_MS)
-    const notAfter = wholeSecond(Math.min(now + ttlMs, signer.notAfter))
-    if (notAfter - now < leastLife(ttlMs)) throw this.#unavailable()
-    const serial = serialNumber(random)
-    const wanted = { spiffeId, dnsNames, spki, notBefore, notAfter, serial }
-    const leaf = await issueLeaf(signer.issuer, wanted)
-    this.#tell({ kind: 'issued', tookMs: clock.monotonic() - started })
-    return {
-      chain: [leaf, ...signer.intermediates],
-      notBefore,
-      notAfter,
-      issuedAt: now,
-      authorityId: signer.authorityId,
-    }
+  /** The slot that signs now, with its key. @throws SpindleError `authority_unavailable` */
+  async signer(): Promise<Slot> {
+    if (this.#closed) throw this.unavailable()
+    const signer = this.#set.signer()
+    if (signer !== undefined) return signer
+    // The clock jumped or the machine slept: what the next look would do is due now.
+    await this.#look()
+    const next = this.#set.signer()
+    if (next === undefined) throw this.unavailable()
+    return next
   }
 
   prepare(): Promise<void> {
@@ -101,6 +88,11 @@ class SlotAuthority implements X509Authority {
     })
   }
 
+  /** Prepares a next one (if none is prepared), which signs by itself once it was published for long enough. */
+  supersede(): Promise<void> {
+    return this.#changing(() => this.#set.supersede())
+  }
+
   async reload(): Promise<void> {
     try {
       await this.#changing(() => this.#set.reload())
@@ -118,6 +110,12 @@ class SlotAuthority implements X509Authority {
     await this.#line.catch(() => {})
   }
 
+  /** Why nothing can be signed. */
+  unavailable(): SpindleError {
+    const why = this.#closed ? 'it is closed' : (this.#set.fault() ?? 'its life is over')
+    return unavailable(`${this.#set.kind.name} cannot sign now: ${why}`)
+  }
+
   #tell(event: AuthorityEvent): void {
     this.#options.onEvent?.(event)
   }
@@ -130,28 +128,12 @@ class SlotAuthority implements X509Authority {
 
   /** Makes a change asked for from outside, then does what has become due by it, whether it succeeded or not. */
   async #changing(change: () => Promise<void>): Promise<void> {
-    if (this.#closed) throw this.#unavailable()
+    if (this.#closed) throw this.unavailable()
     try {
       await this.#inLine(change)
     } finally {
       await this.#look()
     }
-  }
-
-  async #signer(): Promise<Signer> {
-    if (this.#closed) throw this.#unavailable()
-    const signer = this.#set.signer()
-    if (signer !== undefined) return signer
-    // The clock jumped or the machine slept: what the next look would do is due now.
-    await this.#look()
-    const next = this.#set.signer()
-    if (next === undefined) throw this.#unavailable()
-    return next
-  }
-
-  #unavailable(): SpindleError {
-    const why = this.#closed ? 'it is closed' : (this.#set.fault() ?? 'its life is over')
-    return new SpindleError('authority_unavailable', `the authority cannot sign now: ${why}`)
   }
 
   /** Does what is due and sets the time of the next look. Never rejects: a failure becomes the state's fault. */
@@ -177,7 +159,7 @@ class SlotAuthority implements X509Authority {
     const retryMs = Math.max(delay, SHORTEST_RETRY_MS)
     const message = messageOf(thrown)
     this.#tell({ kind: 'failed', message, retryMs })
-    this.#set.publish({ mintFault: message })
+    this.#set.publish({ makeFault: message })
     return retryMs
   }
 
@@ -193,6 +175,11 @@ class SlotAuthority implements X509Authority {
 const unavailable = (why: string): SpindleError => new SpindleError('authority_unavailable', why)
 
 /** An SVID shorter than this is of no use to anyone: the refusal is retried, and says why. */
-function leastLife(ttlMs: number): number {
+export function leastLife(ttlMs: number): number {
   return Math.max(Math.min(ttlMs / 10, 60_000), 1_000)
 }
+
+/** Slots begin this long before they are made, for clocks that are behind. */
+export const BACKDATE_MS = 10_000
+/** X.509 and JWT instants are whole seconds; cut, so that nothing ends later than it may. */
+export const wholeSecond = (instant: number): number => Math.floor(instant / 1_000) * 1_000

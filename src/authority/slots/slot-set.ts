@@ -1,0 +1,159 @@
+/** The slots of one authority: made, activated and dropped, always stored and published in that order. */
+import type { Clock } from '../../runtime/clock.ts'
+import { messageOf, SpindleError } from '../../runtime/errors.ts'
+import { createFeed } from '../../runtime/feed.ts'
+import type { MutableFeed } from '../../runtime/feed.ts'
+import type { AuthorityEvent } from '../authority.ts'
+import { activated, rotate, successorOf, usable } from './rotation.ts'
+import type { RotatingSlot, Rotation, RotationAction } from './rotation.ts'
+import type { SlotKind, SlotStore } from './slot-kind.ts'
+
+export interface SlotSetOptions {
+  readonly clock: Clock
+  readonly onEvent?: (event: AuthorityEvent) => void
+}
+
+export class SlotSet<Slot extends RotatingSlot, State> {
+  readonly state: MutableFeed<State>
+  readonly kind: SlotKind<Slot, State>
+  readonly #store: SlotStore<Slot>
+  readonly #options: SlotSetOptions
+  #slots: readonly Slot[] = []
+  #saved = true
+  #saveFault: string | undefined
+  #makeFault: string | undefined
+
+  constructor(kind: SlotKind<Slot, State>, store: SlotStore<Slot>, options: SlotSetOptions) {
+    this.kind = kind
+    this.#store = store
+    this.#options = options
+    this.state = createFeed(kind.stateOf([], options.clock.now(), undefined))
+  }
+
+  async load(): Promise<void> {
+    const kept = await this.#store.load()
+    this.#slots = kept.filter((slot) => this.kind.trusts(slot))
+    this.#saved = this.#slots.length === kept.length
+  }
+
+  rotation(): Rotation {
+    const now = this.#options.clock.now()
+    const { publishMs = 0 } = this.kind
+    return rotate(this.#rotating(), now, { furthest: this.kind.furthest(now), publishMs })
+  }
+
+  /** Does all that is due, and stores what could not be stored before. @throws where none can be made. */
+  async rotateNow(): Promise<void> {
+    // Prune, prepare and activate follow one another in an emergency; more rounds than these are never needed.
+    for (let round = 0; round < 8; round++) {
+      const { actions } = this.rotation()
+      if (actions.length === 0) break
+      for (const action of actions) await this.#act(action)
+    }
+    if (!this.#saved) await this.#save()
+    this.publish({ makeFault: undefined })
+  }
+
+  /** The slot that signs now. */
+  signer(): Slot | undefined {
+    const now = this.#options.clock.now()
+    return this.#slots.find((slot) => slot.status === 'active' && usable(slot, now))
+  }
+
+  successor(): Slot | undefined {
+    return successorOf(this.#slots, this.#options.clock.now())
+  }
+
+  async prepare(): Promise<void> {
+    const { clock } = this.#options
+    if (this.kind.furthest(clock.now()) <= clock.now()) {
+      throw new SpindleError('authority_unavailable', 'the attached CA has expired')
+    }
+    const slot = await this.kind.make()
+    await this.#change([...this.#slots, slot])
+    const { authorityId, notAfter } = slot
+    this.#tell({ kind: 'prepared', authorityId, notAfter })
+  }
+
+  async activate(authorityId: string): Promise<void> {
+    const next = activated(this.#slots, authorityId)
+    await this.#change(next.map((slot) => (slot.status === 'old' ? this.kind.retired(slot) : slot)))
+    this.#tell({ kind: 'activated', authorityId, notAfter: this.#endOf(authorityId) })
+  }
+
+  /** Has the active slot replaced as soon as a successor was published for long enough. */
+  async supersede(): Promise<void> {
+    if (this.successor() === undefined) await this.prepare()
+    await this.#change(
+      this.#slots.map((slot) => (slot.status === 'active' ? { ...slot, superseded: true } : slot)),
+    )
+  }
+
+  async reload(): Promise<void> {
+    await this.kind.reload()
+    // A prepared slot of the CA before has signed nothing yet, and what it would sign is not wanted any more.
+    const kept = this.#slots.filter(
+      (slot) => this.kind.trusts(slot) && (slot.status !== 'prepared' || this.kind.current(slot)),
+    )
+    if (kept.length !== this.#slots.length) await this.#change(kept)
+  }
+
+  fault(): string | undefined {
+    return this.#makeFault ?? this.kind.fault(this.#options.clock.now()) ?? this.#saveFault
+  }
+
+  publish(change: { readonly makeFault?: string | undefined } = {}): void {
+    if ('makeFault' in change) this.#makeFault = change.makeFault
+    const next = this.kind.stateOf(this.#rotating(), this.#options.clock.now(), this.fault())
+    if (!this.kind.same(next, this.state.current)) this.state.set(next)
+  }
+
+  #rotating(): readonly Slot[] {
+    return this.#slots.map((slot) => {
+      const superseded = slot.superseded === true || !this.kind.current(slot)
+      return { ...slot, superseded }
+    })
+  }
+
+  #endOf(authorityId: string): number {
+    return this.#slots.find((slot) => slot.authorityId === authorityId)?.notAfter ?? 0
+  }
+
+  #tell(event: AuthorityEvent): void {
+    this.#options.onEvent?.(event)
+  }
+
+  async #act(action: RotationAction): Promise<void> {
+    if (action.kind === 'prepare') return this.prepare()
+    const { authorityId } = action
+    if (action.kind === 'activate') return this.activate(authorityId)
+    const notAfter = this.#endOf(authorityId)
+    await this.#change(this.#slots.filter((slot) => slot.authorityId !== authorityId))
+    this.#tell({ kind: 'pruned', authorityId, notAfter })
+  }
+
+  async #change(slots: readonly Slot[]): Promise<void> {
+    this.#slots = slots
+    await this.#save()
+    this.publish()
+  }
+
+  /**
+   * Stored before it is published: a key that a crash could lose would leave SVIDs nobody can verify. Where storing
+   * fails the slot is published all the same, but counts as unpublished, so that it signs in an emergency only.
+   */
+  async #save(): Promise<void> {
+    const now = this.#options.clock.now()
+    const published = this.#slots.map((slot) => ({ ...slot, publishedAt: slot.publishedAt ?? now }))
+    try {
+      await this.#store.save(published)
+      this.#slots = published
+      this.#saved = true
+      this.#saveFault = undefined
+    } catch (thrown) {
+      this.#saved = false
+      this.#saveFault = `${this.kind.name}'s state cannot be stored: ${messageOf(thrown)}`
+      this.#tell({ kind: 'unsaved', message: this.#saveFault })
+    }
+  }
+}

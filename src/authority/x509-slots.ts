@@ -1,0 +1,120 @@
+/** An X.509 authority over its slots. What is particular to an attached CA is in its `CaSource`. */
+import { createIssuer, issueLeaf } from '../certs/issuer.ts'
+import { generateKey } from '../certs/keys.ts'
+import { parseCertificate } from '../certs/parse.ts'
+import { SpindleError } from '../runtime/errors.ts'
+import type { Feed } from '../runtime/feed.ts'
+import { trustDomainId } from '../spiffe/spiffe-id.ts'
+import type { AuthorityState, IssuedX509Svid, X509Authority, X509Request } from './authority.ts'
+import { serialNumber } from './slot.ts'
+import type { AuthorityOptions, CaSlot, CaSlotStore, CaSource } from './slot.ts'
+import { BACKDATE_MS, leastLife, openRotatingSlots, wholeSecond } from './slots/rotating-slots.ts'
+import type { RotatingSlots } from './slots/rotating-slots.ts'
+import type { SlotKind } from './slots/slot-kind.ts'
+import { sameState, stateOf } from './state.ts'
+
+/** Resolves once it can sign. @throws SpindleError where `source` cannot give a first certificate. */
+export async function createSlotAuthority(
+  source: CaSource,
+  store: CaSlotStore,
+  options: AuthorityOptions,
+): Promise<X509Authority> {
+  const slots = await openRotatingSlots(caSlots(source, options), store, options)
+  return new SlotAuthority(source, slots, options)
+}
+
+class SlotAuthority implements X509Authority {
+  readonly state: Feed<AuthorityState>
+  readonly #source: CaSource
+  readonly #slots: RotatingSlots<CaSlot, AuthorityState>
+  readonly #options: AuthorityOptions
+
+  constructor(
+    source: CaSource,
+    slots: RotatingSlots<CaSlot, AuthorityState>,
+    options: AuthorityOptions,
+  ) {
+    this.#source = source
+    this.#slots = slots
+    this.#options = options
+    this.state = slots.state
+  }
+
+  async issue(request: X509Request): Promise<IssuedX509Svid> {
+    const { clock, random, trustDomain } = this.#options
+    const { spiffeId, dnsNames, spki, ttlMs } = request
+    // XL-12: an authority signs for its own trust domain only.
+    if (!spiffeId.startsWith(`${trustDomainId(trustDomain)}/`)) {
+      throw new SpindleError('request_invalid', `${spiffeId} is no workload of ${trustDomain}`)
+    }
+    const signer = await this.#slots.signer()
+    const { issuer, authorityId } = signer
+    if (issuer === undefined) throw new SpindleError('internal', 'the slot that signs has no key')
+    const started = clock.monotonic()
+    const now = clock.now()
+    const notBefore = wholeSecond(now - BACKDATE_MS)
+    const notAfter = wholeSecond(Math.min(now + ttlMs, signer.notAfter))
+    if (notAfter - now < leastLife(ttlMs)) throw this.#slots.unavailable()
+    const serial = serialNumber(random)
+    const leaf = await issueLeaf(issuer, { spiffeId, dnsNames, spki, notBefore, notAfter, serial })
+    this.#options.onEvent?.({ kind: 'issued', tookMs: clock.monotonic() - started })
+    const chain = [leaf, ...this.#source.intermediates(signer)]
+    return { chain, notBefore, notAfter, issuedAt: now, authorityId }
+  }
+
+  prepare(): Promise<void> {
+    return this.#slots.prepare()
+  }
+
+  activate(): Promise<void> {
+    return this.#slots.activate()
+  }
+
+  reload(): Promise<void> {
+    return this.#slots.reload()
+  }
+
+  close(): Promise<void> {
+    return this.#slots.close()
+  }
+}
+
+function caSlots(source: CaSource, options: AuthorityOptions): SlotKind<CaSlot, AuthorityState> {
+  const { clock, random, keyType, caTtlMs } = options
+  return {
+    name: 'the authority',
+    fault: (now) => source.fault(now),
+    furthest: (now) => source.furthest(now),
+    async make() {
+      const key = await generateKey(keyType)
+      const now = clock.now()
+      const { certificates, signedBy } = await source.mint(key, {
+        notBefore: wholeSecond(now - BACKDATE_MS),
+        notAfter: wholeSecond(Math.min(now + caTtlMs, source.furthest(now))),
+        serial: serialNumber(random),
+      })
+      const [own, ...above] = certificates
+      if (own === undefined) throw new SpindleError('internal', 'the CA gave no certificate')
+      const issuer = createIssuer(own, key, 'the CA certificate just made')
+      const ends = above.map((der) => parseCertificate(der, 'the chain of the CA').notAfter)
+      const { authorityId, notBefore } = issuer
+      const notAfter = Math.min(issuer.notAfter, ...ends)
+      const slot = { certificates, signedBy, issuer, authorityId, notBefore, notAfter }
+      return { ...slot, status: 'prepared' }
+    },
+    trusts: (slot) => source.trusts(slot),
+    current: (slot) => source.current(slot),
+    retired({ issuer: _key, ...rest }) {
+      return rest
+    },
+    stateOf: (slots, now, fault) =>
+      stateOf(slots, now, {
+        anchors: source.anchors(slots),
+        attached: source.attached(),
+        fault,
+      }),
+    same: sameState,
+    reload: () => source.reload(),
+    watch: (run) => source.watch(run),
+  }
+}
