@@ -27,6 +27,7 @@ import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
 import { openStateFolder } from '../os/state-folder.ts'
 import { createStreamObserver } from './serve/observer.ts'
+import { securityHeaderGate } from './serve/workload/security-header.ts'
 import { openSocket } from './socket.ts'
 import type { Sources } from './sources.ts'
 import { openSources } from './sources.ts'
@@ -96,12 +97,12 @@ export async function startAgent(
   const { trustDomain } = config
   log.info({ ...addresses, trustDomain, version: environment.version }, 'agent ready')
 
-  const { sds, grants, callers, identities, bundles, authority, socket } = parts
+  const { sds, workload, grants, callers, identities, bundles, authority, socket } = parts
   return {
     addresses,
     reload,
     async stop() {
-      sds.endStreams('the agent is shutting down')
+      for (const service of [sds, workload]) service.endStreams('the agent is shutting down')
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
       for (const part of [grants, callers, identities, bundles, sources, timeline]) part?.close()
       await authority.close()
@@ -165,6 +166,7 @@ async function openAccepting(
     mode: 0o777,
     folderMode: 0o755,
     welcome: (connection) => callers.admit(connection),
+    gate: securityHeaderGate({ forSds: config.sds.requireSecurityHeader }),
     report: report.connections,
   })
   return { attestor, callers, socket }

@@ -5,6 +5,7 @@ import { listenUnix } from '../os/listen.ts'
 import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
+import type { PeerServerOptions } from '../wire/peer-server.ts'
 import { createPeerServer } from '../wire/peer-server.ts'
 import type { ConnectionLimits, Refusal } from './accept/acceptor.ts'
 import { createAcceptor } from './accept/acceptor.ts'
@@ -27,6 +28,7 @@ export interface SocketOptions<P extends object> {
   readonly folderMode: number
   /** Who the peer is to the services, or why it may not call. */
   readonly welcome: (connection: Connection) => P | SpindleError
+  readonly gate?: NonNullable<PeerServerOptions['gate']>
   readonly report: ConnectionReport
 }
 
@@ -64,6 +66,7 @@ export async function openSocket<P extends object>(
     keepaliveMs: KEEPALIVE_MS,
     keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
     clock,
+    ...(options.gate && { gate: options.gate }),
     excessive(id, why) {
       const connection = acceptor?.connections.get(id)
       if (connection === undefined) return

@@ -24,12 +24,17 @@ export interface PeerServer<P> {
   close(): void
 }
 
+/** Why a call with this metadata is refused; undefined: it is not. */
+export type MetadataCheck = (metadata: grpc.Metadata) => SpindleError | undefined
+
 export interface PeerServerOptions {
   readonly maxStreamsPerConnection: number
   readonly maxReceiveBytes: number
   readonly keepaliveMs: number
   readonly keepaliveTimeoutMs: number
   readonly clock: Clock
+  /** Stands before every service: what the metadata of a call of `path` must pass, whoever makes it; undefined: nothing. */
+  readonly gate?: (path: string) => MetadataCheck | undefined
   /** A connection has sent what no client has reason to send: it is to be closed. */
   readonly excessive: (id: string, why: string) => void
 }
@@ -49,8 +54,12 @@ class PeerCall<P> extends grpc.ServerInterceptingCall {
   readonly #inner: grpc.ServerInterceptingCallInterface
   readonly #peer: P | undefined
 
-  constructor(inner: grpc.ServerInterceptingCallInterface, peer: P | SpindleError) {
-    super(inner, peer instanceof SpindleError ? refusing(inner, peer) : undefined)
+  constructor(
+    inner: grpc.ServerInterceptingCallInterface,
+    peer: P | SpindleError,
+    check: MetadataCheck | undefined,
+  ) {
+    super(inner, peer instanceof SpindleError ? refusing(inner, peer) : checking(inner, check))
     this.#inner = inner
     this.#peer = peer instanceof SpindleError ? undefined : peer
   }
@@ -70,7 +79,27 @@ function refusing(inner: grpc.ServerInterceptingCallInterface, why: SpindleError
   }
 }
 
+/** A call that reaches its service only if nothing about its metadata refuses it. */
+function checking(
+  inner: grpc.ServerInterceptingCallInterface,
+  check: MetadataCheck | undefined,
+): grpc.Responder | undefined {
+  if (check === undefined) return undefined
+  return {
+    start(next) {
+      next({
+        onReceiveMetadata(metadata, pass) {
+          const why = check(metadata)
+          if (why === undefined) pass(metadata)
+          else inner.sendStatus(statusOf(why))
+        },
+      })
+    },
+  }
+}
+
 export function createPeerServer<P extends object>(options: PeerServerOptions): PeerServer<P> {
+  const { gate } = options
   const connections = new Map<string, { readonly peer: P | SpindleError; spoke: boolean }>()
   // Of a connection that nobody accepted here.
   const unknown = new SpindleError('peer_gone', 'the caller is not known')
@@ -81,10 +110,10 @@ export function createPeerServer<P extends object>(options: PeerServerOptions): 
     'grpc.keepalive_time_ms': options.keepaliveMs,
     'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
     interceptors: [
-      (_method, call) => {
+      (method, call) => {
         const connection = connections.get(call.getConnectionInfo().remoteAddress ?? '')
         if (connection !== undefined) connection.spoke = true
-        return new PeerCall(call, connection?.peer ?? unknown)
+        return new PeerCall(call, connection?.peer ?? unknown, gate?.(method.path))
       },
     ],
   })

@@ -12,6 +12,7 @@ import { createResponseEncoder } from '../serve/responses.ts'
 import { createSds } from '../serve/sds.ts'
 import { createSecrets } from '../serve/secrets.ts'
 import type { StreamObserver } from '../serve/stream.ts'
+import { createWorkload } from '../serve/workload/service.ts'
 import type { AgentSocket } from '../socket.ts'
 
 export interface ServingOptions {
@@ -49,5 +50,16 @@ export function openServing(
     namesPerStream: config.limits.namesPerStream,
   })
   sds.addTo(socket.server)
-  return { policy, secrets, grants, sds }
+  const quiet = (): void => undefined
+  const workload = createWorkload({
+    ...config.workload,
+    callerOf: socket.peerOf,
+    grants,
+    bundles: bundles.feed,
+    trustDomain: config.trustDomain,
+    clock,
+    observer: { opened: quiet, closed: quiet, sent: quiet },
+  })
+  workload.addTo(socket.server)
+  return { policy, secrets, grants, sds, workload }
 }

@@ -1,0 +1,27 @@
+import type { Grant } from '../grant/grant.ts'
+import type { Message } from './message.ts'
+
+/** What a caller is told on a stream just now. */
+export type Answer =
+  | {
+      readonly kind: 'message'
+      readonly message: Message
+      /** What is missing in it and on its way; undefined: it is all the caller has. */
+      readonly awaiting: string | undefined
+    }
+  /** It cannot be said yet what the caller has. */
+  | { readonly kind: 'pending'; readonly why: string }
+  | { readonly kind: 'denied'; readonly why: string }
+
+/** @param first true until the stream was sent something */
+export type AnswerOf = (grant: Grant, first: boolean) => Answer
+
+export const NO_ENTRY = 'no entry matches the calling process'
+export const NO_OWN_BUNDLE = 'the signing authority is not ready yet'
+
+/** For a caller that has no entry: that is so, or cannot be said yet. */
+export function nothingGranted({ undecided }: Grant): Answer {
+  return undecided === undefined
+    ? { kind: 'denied', why: NO_ENTRY }
+    : { kind: 'pending', why: undecided }
+}

@@ -1,0 +1,27 @@
+/**
+ * The header that a client of the Workload API sends with every call (SPIFFE_Workload_Endpoint 3): a program that can be made to
+ * fetch an address of somebody else's choosing sends no such header, and so is not made to fetch its own identity.
+ */
+import type { Metadata } from '@grpc/grpc-js'
+import { SpindleError } from '../../../runtime/errors.ts'
+
+const HEADER = 'workload.spiffe.io'
+const WORKLOAD = '/SpiffeWorkloadAPI/'
+const SDS = '/envoy.service.secret.v3.'
+
+/** Envoy sends it only where it is told to, so SDS does without unless `forSds`; health and reflection always do. */
+export function securityHeaderGate({
+  forSds,
+}: {
+  readonly forSds: boolean
+}): (path: string) => typeof checkHeader | undefined {
+  return (path) =>
+    path.startsWith(WORKLOAD) || (forSds && path.startsWith(SDS)) ? checkHeader : undefined
+}
+
+function checkHeader(metadata: Metadata): SpindleError | undefined {
+  // Sent twice, its values come as one text or as two: neither is the one value that is wanted.
+  const values = metadata.get(HEADER)
+  if (values.length === 1 && values[0] === 'true') return undefined
+  return new SpindleError('request_invalid', `the header ${HEADER}: true must be sent, once`)
+}

@@ -1,0 +1,123 @@
+/** The rules of the Workload API that an agent keeps (spiffe-conformance, parts 8 and 9), on a real agent and a real socket. */
+import assert from 'node:assert/strict'
+import { X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { SpiffeWorkloadAPI } from '../../src/gen/spiffe/workload/workload_pb.js'
+import { status } from '../../src/runtime/grpc-status.ts'
+import type { Agent, AgentSettings, EntrySettings } from '../e2e/rig/agent.ts'
+import { createRig } from '../e2e/rig/rig.ts'
+import type { WorkloadTestClient } from '../e2e/rig/workload-client.ts'
+import { createWorkloadTestClient } from '../e2e/rig/workload-client.ts'
+
+const { method } = SpiffeWorkloadAPI
+const ME = `unix:uid:${process.getuid?.()}`
+const NOBODY = 'unix:uid:4242'
+
+const entry = (name: string, more: Partial<EntrySettings> = {}): EntrySettings => ({
+  spiffeId: `spiffe://example.org/${name}`,
+  selectors: [ME],
+  ...more,
+})
+
+async function setUp(
+  t: TestContext,
+  settings: AgentSettings,
+): Promise<{ readonly agent: Agent; readonly client: WorkloadTestClient }> {
+  const rig = createRig(t)
+  const agent = await rig.agent(settings)
+  const client = createWorkloadTestClient(agent.socket)
+  rig.atEnd(() => client.close())
+  return { agent, client }
+}
+
+test('T-WT-1, T-WW-6 every call needs the security header, once and exactly, registered or not', async (t) => {
+  const { client } = await setUp(t, { entries: [entry('web')] })
+  const wrong = [
+    [],
+    [['workload.spiffe.io', 'True']],
+    [['workload.spiffe.io', 'false']],
+    [['workload.spiffe.io', '']],
+    [
+      ['workload.spiffe.io', 'true'],
+      ['workload.spiffe.io', 'true'],
+    ],
+  ] as const
+  for (const headers of wrong) {
+    for (const rpc of Object.values(method)) {
+      const { code, details } =
+        rpc.methodKind === 'unary'
+          ? await client.call(rpc, {}, headers).then(
+              () => assert.fail('it was answered'),
+              (failure: { code: number; details: string }) => failure,
+            )
+          : await client.stream(rpc, {}, headers).status()
+      assert.equal(code, status.INVALID_ARGUMENT, `${rpc.name} with ${JSON.stringify(headers)}`)
+      assert.match(details, /workload\.spiffe\.io: true must be sent/)
+    }
+  }
+})
+
+test('T-WW-1 both calls of the WIT profile are unimplemented', async (t) => {
+  const { client } = await setUp(t, { entries: [entry('web')] })
+  for (const rpc of [method.fetchWITSVID, method.fetchWITBundles]) {
+    const { code } = await client.stream(rpc).status()
+    assert.equal(code, status.UNIMPLEMENTED)
+  }
+})
+
+test('T-WT-2, T-WX-7 a caller without an entry is denied', async (t) => {
+  const { client } = await setUp(t, { entries: [entry('web', { selectors: [NOBODY] })] })
+  for (const rpc of [method.fetchX509SVID, method.fetchX509Bundles]) {
+    const { code, details } = await client.stream(rpc).status()
+    assert.equal(code, status.PERMISSION_DENIED)
+    assert.equal(details, 'no_identity: no entry matches the calling process')
+  }
+})
+
+test('T-WX-1, T-WX-2, T-WX-3 identities with their hints, the default first, and keys that fit', async (t) => {
+  const { client } = await setUp(t, {
+    entries: [
+      entry('inside', { hint: 'internal' }),
+      entry('outside', { hint: 'external', default: true }),
+    ],
+  })
+  const { svids, federatedBundles, crl } = await client.stream(method.fetchX509SVID).next()
+  assert.deepEqual(
+    svids.map(({ spiffeId, hint }) => [spiffeId, hint]),
+    [
+      ['spiffe://example.org/outside', 'external'],
+      ['spiffe://example.org/inside', 'internal'],
+    ],
+  )
+  assert.deepEqual([federatedBundles, crl], [{}, []])
+  for (const { spiffeId, x509Svid, x509SvidKey, bundle } of svids) {
+    const leaf = new X509Certificate(x509Svid)
+    assert.equal(leaf.raw.length, x509Svid.length, 'leaf alone, and the root in the bundle')
+    const root = new X509Certificate(bundle)
+    assert.equal(root.raw.length, bundle.length)
+    assert(leaf.verify(root.publicKey))
+    assert.equal(leaf.subjectAltName, `URI:${spiffeId}`)
+    const key = createPrivateKey({ key: Buffer.from(x509SvidKey), format: 'der', type: 'pkcs8' })
+    const own = createPublicKey(key).export({ format: 'der', type: 'spki' })
+    assert.deepEqual(own, leaf.publicKey.export({ format: 'der', type: 'spki' }))
+  }
+})
+
+test('T-WT-6 a caller that loses its last entry is denied mid-stream, and no other stream hears of it', async (t) => {
+  const { agent, client } = await setUp(t, { entries: [entry('web'), entry('api')] })
+  const svids = client.stream(method.fetchX509SVID)
+  const bundles = client.stream(method.fetchX509Bundles)
+  assert.equal((await svids.next()).svids.length, 2)
+  await bundles.next()
+  agent.setEntries([entry('api')])
+  const left = await svids.next(undefined, 1)
+  assert.deepEqual(
+    left.svids.map(({ spiffeId }) => spiffeId),
+    ['spiffe://example.org/api'],
+  )
+  agent.setEntries([])
+  assert.equal((await svids.status()).code, status.PERMISSION_DENIED)
+  assert.equal((await bundles.status()).code, status.PERMISSION_DENIED)
+  assert.deepEqual([svids.received.length, bundles.received.length], [2, 1])
+})
