@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { PACKAGE_ROOT } from '../os/host/package-root.ts'
+import { readText } from '../os/scratch.ts'
 
-const { version } = createRequire(import.meta.url)('../../package.json') as {
-  readonly version: string
-}
+const file = readText(join(PACKAGE_ROOT, 'package.json')) ?? ''
 
-export const VERSION = version
+export const VERSION = (JSON.parse(file) as { readonly version: string }).version

@@ -46,7 +46,7 @@ const SHARE_OF_DESCRIPTORS = 16
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   // Loaded here, since it takes longer to load than the rest of an agent that may have http switched off.
-  const { fastify } = await import('fastify')
+  const { default: fastify } = await import('fastify')
   const app: FastifyInstance = fastify({
     logger: false,
     bodyLimit: 1024,

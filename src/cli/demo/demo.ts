@@ -1,5 +1,6 @@
 /** `spindle demo`: starts everything, checks what must hold, says so, and leaves nothing behind. */
 import { join } from 'node:path'
+import { PACKAGE_ROOT } from '../../os/host/package-root.ts'
 import { makeScratch, removeScratch } from '../../os/scratch.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { messageOf } from '../../runtime/errors.ts'
@@ -19,13 +20,11 @@ import { startScene } from './scene/scene.ts'
 import { tryNext, writeSpindle } from './try-next.ts'
 import type { Patience } from './wait.ts'
 
-const ROOT = join(import.meta.dirname, '../../..')
-
 /** Resolves when every check holds. @throws CommandFailed when one does not, or the demo cannot run here */
 export async function runDemo(io: Io, { stay }: { readonly stay: boolean }): Promise<void> {
   if (process.platform !== 'linux')
     throw new CommandFailed(3, 'The demo needs Linux: identities rest on what its kernel says.')
-  const envoy = findEnvoy(ROOT, io.env)
+  const envoy = findEnvoy(PACKAGE_ROOT, io.env)
   const clock = systemClock
   const began = clock.monotonic()
   const say = (line: string): void => {

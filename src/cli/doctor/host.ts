@@ -3,6 +3,7 @@ import { connectionLimits } from '../../agent/kernel.ts'
 import { fileTime, hasPidfdInfo, isHostPidNamespace, kernelRelease } from '../../os/host/kernel.ts'
 import { hasPtrace, maySeeExecutables, openFilesLimit } from '../../os/host/process-limits.ts'
 import type { Libc } from '../../os/libc.ts'
+import { PROGRAM } from '../../os/host/package-root.ts'
 import { createPeerReader } from '../../os/peer-credentials.ts'
 import { selfTest } from '../../os/peer-self-test.ts'
 import { ERRORS, messageOf } from '../../runtime/errors.ts'
@@ -98,7 +99,7 @@ const LAST_YEAR = 2100
 function clock({ clock: time }: Setting): Verdict {
   const about = { check: 'clock' }
   const now = time.now()
-  const built = fileTime(import.meta.filename) ?? 0
+  const built = fileTime(PROGRAM) ?? 0
   const shown = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
   const todo = 'Set the clock, and have it kept (chrony, systemd-timesyncd).'
   if (now < built - DAY_MS)

@@ -1,15 +1,10 @@
-// `node as-uid.ts UID MAIN ARGS...`: a command of the CLI as another user. Everything is loaded before the change of user,
-// who may have no way into the folder the checkout lies in.
-import { dirname, extname, join } from 'node:path'
+// `node as-uid.ts UID ARGS...`: a command of the CLI as another user. Everything is loaded before the change of user, who may
+// have no way into the folder the checkout lies in; of what was built, commands load their parts later.
+import { run } from '../../../src/cli/program.ts'
+import '../../../src/wire/client.ts'
+import '../../../src/cli/fetch.ts'
 
-const [, , uid, main = '', ...args] = process.argv
-const load = async (name: string): Promise<unknown> =>
-  import(join(dirname(main), `${name}${extname(main)}`))
-const { run } = (await load('cli/program')) as {
-  run(args: readonly string[], io: unknown): Promise<number>
-}
-await load('wire/client')
-await load('cli/fetch')
+const [, , uid, ...args] = process.argv
 process.setgroups?.([])
 process.setgid?.(Number(uid))
 process.setuid?.(Number(uid))

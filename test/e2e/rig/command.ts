@@ -25,8 +25,7 @@ export function spindle(
   args: readonly string[],
   { uid, cwd, env }: CommandOptions = {},
 ): Promise<CommandResult> {
-  const program =
-    uid === undefined ? [MAIN] : [join(import.meta.dirname, 'as-uid.ts'), `${uid}`, MAIN]
+  const program = uid === undefined ? [MAIN] : [join(import.meta.dirname, 'as-uid.ts'), `${uid}`]
   const child = spawn(process.execPath, ['--disable-sigusr1', ...program, ...args], {
     cwd,
     env: { ...process.env, ...env },

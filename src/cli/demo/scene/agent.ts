@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Child } from '../../../os/child.ts'
 import { startChild } from '../../../os/child.ts'
+import { PROGRAM } from '../../../os/host/package-root.ts'
 import { writeText } from '../../../os/scratch.ts'
 import type { RpcClient } from '../../../wire/client.ts'
 import { createUnixClient } from '../../../wire/client.ts'
@@ -27,13 +28,7 @@ const READY_DEADLINE_MS = 15_000
 
 /** The command line that runs `spindle`: the built one, or the sources when those are what runs now. */
 export function spindleCommand(): readonly string[] {
-  const main = import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js'
-  return [
-    process.execPath,
-    '--max-semi-space-size=1',
-    '--disable-sigusr1',
-    join(import.meta.dirname, '../../..', main),
-  ]
+  return [process.execPath, '--max-semi-space-size=1', '--disable-sigusr1', PROGRAM]
 }
 
 /** Writes entries.yaml as an operator would; the agent watches it. */

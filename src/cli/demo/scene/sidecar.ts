@@ -1,5 +1,6 @@
 /** One member of the cast behind its Envoy, and what that Envoy says it holds. */
 import { join } from 'node:path'
+import { PACKAGE_ROOT } from '../../../os/host/package-root.ts'
 import { readText } from '../../../os/scratch.ts'
 import type { AgentProcess } from './agent.ts'
 import { renderBootstrap } from '../bootstrap.ts'
@@ -30,12 +31,11 @@ export interface SidecarOptions extends Patience {
 }
 
 const LISTENER_DEADLINE_MS = 20_000
-const ROOT = join(import.meta.dirname, '../../../..')
 
 /** Starts the member's Envoy on its file of `envoy/`; resolves when its listeners accept. */
 export async function startSidecar(member: Member, options: SidecarOptions): Promise<Sidecar> {
   const { agent, folder, ends, appPort, peerPort, mayCall, clock, signal } = options
-  const bootstrap = join(ROOT, 'envoy', member.bootstrap)
+  const bootstrap = join(PACKAGE_ROOT, 'envoy', member.bootstrap)
   const template = readText(bootstrap)
   if (template === undefined) throw new Error(`${bootstrap} cannot be read`)
   const envoy = await startEnvoy({
