@@ -103,6 +103,11 @@ export const ERRORS = {
     exit: 1,
     todo: 'Choose a socket path of at most 107 bytes in a folder only root or the agent’s uid can write.',
   },
+  file_unwritable: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Name files in folders that only root or the user who writes them can write, or say so with sharedFolders: true.',
+  },
   listen_failed: {
     grpc: status.FAILED_PRECONDITION,
     exit: 1,

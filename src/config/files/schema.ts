@@ -200,7 +200,7 @@ export const filesSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Whether files may go to folders that group or others may write, as an `emptyDir` of Kubernetes is: whoever may write there can put other files in their place.',
+      'Whether files may go to folders that others own or may write, as an `emptyDir` of Kubernetes is: whoever may write there can put other files in their place.',
     ),
   after,
   log: z
