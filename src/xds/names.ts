@@ -12,6 +12,8 @@ export interface NamePolicy {
   readonly aliases: ReadonlyMap<string, SpiffeId>
   /** The agent's own. */
   readonly trustDomain: TrustDomain
+  /** Whether the bundle of the own trust domain is also for callers without an entry. */
+  readonly unregisteredBundles: boolean
 }
 
 /** What a caller may be. */
@@ -36,11 +38,12 @@ export type Meaning =
 export function meaningOf(name: string, policy: NamePolicy, granted: Granted): Meaning {
   const { reserved, aliases, trustDomain } = policy
   const { entries, defaultEntry } = granted
-  // Trust material too is only for callers that are registered.
-  if (entries.length === 0) return none('no entry matches this caller')
+  // Trust material too is only for callers that are registered, unless the config says otherwise.
+  if (entries.length === 0 && !policy.unregisteredBundles)
+    return none('no entry matches this caller')
   if (name === reserved.svid)
     return defaultEntry === undefined
-      ? none('this caller has no default entry')
+      ? none('no entry matches this caller')
       : { kind: 'svid', entry: defaultEntry }
   if (name === reserved.bundle) return { kind: 'bundle', trustDomain }
   if (name === reserved.allBundles)
@@ -95,7 +98,7 @@ function meaningOfId(id: string, policy: NamePolicy, granted: Granted): Meaning 
 /** All names of a caller, as SPIRE lists them for an empty request: bundles, then one SVID for each SPIFFE ID. */
 export function namesOf(policy: NamePolicy, granted: Granted): readonly string[] {
   const { entries } = granted
-  if (entries.length === 0) return []
+  if (entries.length === 0 && !policy.unregisteredBundles) return []
   const bundles = trustDomainsOf(policy, granted).map(trustDomainId)
   return [...new Set<string>([...bundles, ...entries.map((entry) => entry.spiffeId)])]
 }

@@ -1,17 +1,21 @@
 /** The rules of the Workload API that an agent keeps (spiffe-conformance, parts 8 and 9), on a real agent and a real socket. */
 import assert from 'node:assert/strict'
 import { X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto'
-import type { TestContext } from 'node:test'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { SpiffeWorkloadAPI } from '../../src/gen/spiffe/workload/workload_pb.js'
 import { status } from '../../src/runtime/grpc-status.ts'
 import type { Agent, AgentSettings, EntrySettings } from '../e2e/rig/agent.ts'
-import { createRig } from '../e2e/rig/rig.ts'
+import { bundleDocument, createPartner } from '../e2e/rig/partner.ts'
+import type { Rig } from '../e2e/rig/rig.ts'
+import { createRig, write } from '../e2e/rig/rig.ts'
+import { createSdsClient } from '../e2e/rig/sds-client.ts'
 import type { WorkloadTestClient } from '../e2e/rig/workload-client.ts'
 import { createWorkloadTestClient } from '../e2e/rig/workload-client.ts'
 
 const { method } = SpiffeWorkloadAPI
 const ME = `unix:uid:${process.getuid?.()}`
+const PARTNER = 'partner.test'
 const NOBODY = 'unix:uid:4242'
 
 const entry = (name: string, more: Partial<EntrySettings> = {}): EntrySettings => ({
@@ -21,18 +25,25 @@ const entry = (name: string, more: Partial<EntrySettings> = {}): EntrySettings =
 })
 
 async function setUp(
-  t: TestContext,
+  rig: Rig,
   settings: AgentSettings,
 ): Promise<{ readonly agent: Agent; readonly client: WorkloadTestClient }> {
-  const rig = createRig(t)
   const agent = await rig.agent(settings)
   const client = createWorkloadTestClient(agent.socket)
   rig.atEnd(() => client.close())
   return { agent, client }
 }
 
+/** The file of another trust domain's bundle. */
+async function partnerBundle({ folder }: Rig): Promise<string> {
+  const file = join(folder, 'partner.json')
+  const { pem } = await createPartner(PARTNER)
+  write(file, bundleDocument(PARTNER, pem))
+  return file
+}
+
 test('T-WT-1, T-WW-6 every call needs the security header, once and exactly, registered or not', async (t) => {
-  const { client } = await setUp(t, { entries: [entry('web')] })
+  const { client } = await setUp(createRig(t), { entries: [entry('web')] })
   const wrong = [
     [],
     [['workload.spiffe.io', 'True']],
@@ -59,7 +70,7 @@ test('T-WT-1, T-WW-6 every call needs the security header, once and exactly, reg
 })
 
 test('T-WW-1 both calls of the WIT profile are unimplemented', async (t) => {
-  const { client } = await setUp(t, { entries: [entry('web')] })
+  const { client } = await setUp(createRig(t), { entries: [entry('web')] })
   for (const rpc of [method.fetchWITSVID, method.fetchWITBundles]) {
     const { code } = await client.stream(rpc).status()
     assert.equal(code, status.UNIMPLEMENTED)
@@ -67,7 +78,7 @@ test('T-WW-1 both calls of the WIT profile are unimplemented', async (t) => {
 })
 
 test('T-WT-2, T-WX-7 a caller without an entry is denied', async (t) => {
-  const { client } = await setUp(t, { entries: [entry('web', { selectors: [NOBODY] })] })
+  const { client } = await setUp(createRig(t), { entries: [entry('web', { selectors: [NOBODY] })] })
   for (const rpc of [method.fetchX509SVID, method.fetchX509Bundles]) {
     const { code, details } = await client.stream(rpc).status()
     assert.equal(code, status.PERMISSION_DENIED)
@@ -75,8 +86,30 @@ test('T-WT-2, T-WX-7 a caller without an entry is denied', async (t) => {
   }
 })
 
+test('T-WX-7 a caller without an entry reads the own bundle where the configuration lets it, here and over SDS', async (t) => {
+  const rig = createRig(t)
+  const { agent, client } = await setUp(rig, {
+    entries: [entry('web', { selectors: [NOBODY], federatesWith: ['partner.test'] })],
+    config: {
+      workload: { unregisteredBundles: true },
+      bundles: { 'partner.test': { file: await partnerBundle(rig) } },
+    },
+  })
+  const { bundles } = await client.stream(method.fetchX509Bundles).next()
+  assert.deepEqual(Object.keys(bundles), ['spiffe://example.org'])
+  assert.equal((await client.stream(method.fetchX509SVID).status()).code, status.PERMISSION_DENIED)
+  const sds = createSdsClient(agent.socket)
+  rig.atEnd(() => sds.close())
+  const names = ['ROOTCA', 'ALL', 'spiffe://example.org', 'spiffe://partner.test', 'default']
+  const secrets = await sds.fetch(...names)
+  assert.deepEqual(
+    secrets.map(({ name }) => name),
+    names.slice(0, 3),
+  )
+})
+
 test('T-WX-1, T-WX-2, T-WX-3 identities with their hints, the default first, and keys that fit', async (t) => {
-  const { client } = await setUp(t, {
+  const { client } = await setUp(createRig(t), {
     entries: [
       entry('inside', { hint: 'internal' }),
       entry('outside', { hint: 'external', default: true }),
@@ -105,7 +138,7 @@ test('T-WX-1, T-WX-2, T-WX-3 identities with their hints, the default first, and
 })
 
 test('T-WT-6 a caller that loses its last entry is denied mid-stream, and no other stream hears of it', async (t) => {
-  const { agent, client } = await setUp(t, { entries: [entry('web'), entry('api')] })
+  const { agent, client } = await setUp(createRig(t), { entries: [entry('web'), entry('api')] })
   const svids = client.stream(method.fetchX509SVID)
   const bundles = client.stream(method.fetchX509Bundles)
   assert.equal((await svids.next()).svids.length, 2)

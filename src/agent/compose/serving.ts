@@ -32,6 +32,7 @@ export function openServing(
     reserved: config.sds.names,
     aliases: new Map<string, SpiffeId>(Object.entries(config.sds.aliases)),
     trustDomain: config.trustDomain,
+    unregisteredBundles: config.workload.unregisteredBundles,
   }
   const secrets = createSecrets()
   const grants = createGrants({ identities, bundles: bundles.feed })

@@ -122,7 +122,8 @@ class SidecarView implements View {
   #resolve(name: string): Resolution {
     const { undecided } = this.#sidecar.caller.state.current
     const meaning = settledMeaning(name, this.#parts.policy, this.#sidecar)
-    if (meaning === undefined || (meaning.kind === 'none' && undecided !== undefined))
+    const nothing = meaning?.kind === 'none' || this.#sidecar.granted.entries.length === 0
+    if (meaning === undefined || (nothing && undecided !== undefined))
       return {
         state: 'pending',
         why: undecided ?? 'entries that may change it are not decided yet',

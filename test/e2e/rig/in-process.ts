@@ -80,7 +80,7 @@ export async function serveInProcess(
     bundles: bundles.feed,
     secrets: createSecrets(),
     quarantine: createQuarantine(),
-    policy: { reserved: NAMES, aliases: new Map(), trustDomain },
+    policy: { reserved: NAMES, aliases: new Map(), trustDomain, unregisteredBundles: false },
     nonce: () => systemRandom.bytes(8).toString('hex'),
     encoder: createResponseEncoder('test'),
     observer: {

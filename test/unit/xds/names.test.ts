@@ -29,6 +29,7 @@ const policy: NamePolicy = {
     ['lost', id('spiffe://example.org/lost')],
   ]),
   trustDomain: own,
+  unregisteredBundles: false,
 }
 const web = entry('web', { hint: 'internal' })
 const api = entry('api', { hint: 'internal', federatesWith: [partner] })
@@ -116,4 +117,17 @@ test('settledMeaning is undefined only for names that an undecided entry would c
     assert.deepEqual(settled(hashed, name), meaningOf(name, policy, known), name)
   const all = { granted: known, possible: known }
   assert.deepEqual(settledMeaning('default', policy, all), { kind: 'svid', entry: web })
+})
+
+test('a caller without an entry is given the own bundle, and nothing else, where the policy says so', () => {
+  const open: NamePolicy = { ...policy, unregisteredBundles: true }
+  const bundle = { kind: 'bundle', trustDomain: own }
+  assert.deepEqual(meaningOf('ROOTCA', open, nobody), bundle)
+  assert.deepEqual(meaningOf('spiffe://example.org', open, nobody), bundle)
+  assert.deepEqual(meaningOf('ALL', open, nobody), { kind: 'all-bundles', trustDomains: [own] })
+  assert.deepEqual(namesOf(open, nobody), ['spiffe://example.org'])
+  for (const name of ['default', 'spiffe://another.test', 'partner-ca', 'web-cert', 'internal', ''])
+    assert.equal(meaningOf(name, open, nobody).kind, 'none', name)
+  for (const name of ['ROOTCA', 'ALL', 'spiffe://example.org'])
+    assert.equal(meaningOf(name, policy, nobody).kind, 'none', name)
 })

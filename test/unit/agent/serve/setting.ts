@@ -160,6 +160,7 @@ export function setUp(change: Partial<SdsOptions> = {}): Setting {
       reserved: { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' },
       aliases: new Map(),
       trustDomain: OWN,
+      unregisteredBundles: false,
     },
     clock,
     nonce: () => `n${++nonces}`,

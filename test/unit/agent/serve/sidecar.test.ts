@@ -116,3 +116,19 @@ test('a view does not pile up the names a client invents', () => {
   for (let name = 1; name <= 5_000; name++) view.resolve(`name-${name}`)
   assert.notEqual(view.resolve('name-0'), first, 'it was forgotten')
 })
+
+test('a view gives the own bundle to a caller without an entry where the policy says so, once that is known of it', () => {
+  const policy = {
+    reserved: { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' },
+    aliases: new Map(),
+    trustDomain: OWN,
+    unregisteredBundles: true,
+  }
+  const { caller, sds } = setUp({ policy })
+  const view = sds.sidecarOf(caller).view('spiffe')
+  const states = (): string[] => ['ROOTCA', 'ALL', 'default'].map((name) => stateOf(view, name))
+  assert.deepEqual(states(), ['pending', 'pending', 'pending'], 'an entry may say more')
+  caller.matches()
+  assert.deepEqual(states(), ['present', 'present', 'absent'])
+  assert.deepEqual(view.all, ['spiffe://example.org'])
+})

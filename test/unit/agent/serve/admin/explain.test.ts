@@ -32,6 +32,7 @@ function setUp(entries: readonly Entry[]) {
       reserved: { svid: 'default', bundle: 'ROOTCA', allBundles: 'ALL' },
       aliases: new Map([['alias', 'spiffe://example.org/web' as SpiffeId]]),
       trustDomain: 'example.org' as TrustDomain,
+      unregisteredBundles: false,
     },
     sds: { streams, sidecars } as unknown as Sds,
     connections: () => [
