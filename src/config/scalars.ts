@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import { messageOf } from '../runtime/errors.ts'
+import { parseEndpoint } from '../spiffe/endpoint.ts'
 import { parseSpiffeId, parseTrustDomain } from '../spiffe/spiffe-id.ts'
 
 /*
@@ -106,6 +107,14 @@ export function spiffeId() {
   return parsed(parseSpiffeId, 'a SPIFFE ID').meta({
     label: 'SPIFFE ID',
     allowed: 'a SPIFFE ID such as spiffe://example.org/web',
+  })
+}
+
+/** Where a Workload API is served. */
+export function endpoint() {
+  return parsed(parseEndpoint, 'an endpoint').meta({
+    label: 'endpoint',
+    allowed: 'unix:///path/of/the/socket or tcp://IP:port',
   })
 }
 

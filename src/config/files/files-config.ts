@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import type { Endpoint } from '../../spiffe/endpoint.ts'
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
 import { ConfigError } from '../fault.ts'
 import { schemaFaults } from '../schema-faults.ts'
@@ -53,7 +54,7 @@ export type AfterConfig = AfterAction & {
 /** The config of `spindle files`: every default filled in, units in the names. */
 export interface FilesConfig {
   /** undefined: by the environment. */
-  readonly socket: string | undefined
+  readonly socket: Endpoint | undefined
   readonly x509: readonly X509FilesConfig[]
   readonly jwt: readonly JwtFileConfig[]
   readonly jwtBundles: readonly JwtBundleFileConfig[]

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, path, spiffeId, trustDomain } from '../scalars.ts'
+import { duration, endpoint, path, spiffeId, trustDomain } from '../scalars.ts'
 
 /*
  * The config of `spindle files`, key by key. docs/files-config.md is written from this file (`node .ci/generate-docs.mjs`),
@@ -180,14 +180,10 @@ const after = z
   .describe('What is done when the content of a file has changed: `command` or `signal`.')
 
 export const filesSchema = z.strictObject({
-  socket: z
-    .string()
-    .refine((text) => /^(?:unix:\/|tcp:\/\/)/.test(text))
+  socket: endpoint()
     .optional()
     .describe("Workload API of the agent, Spindle's or another's.")
     .meta({
-      label: 'endpoint',
-      allowed: 'unix: with an absolute path, or tcp:// with an IP address and a port',
       example: 'unix:///run/spindle/agent.sock',
       defaultText: '`SPIFFE_ENDPOINT_SOCKET`, else `unix:///run/spindle/agent.sock`',
     }),
