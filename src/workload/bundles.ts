@@ -55,7 +55,7 @@ export function readX509Bundle(
     try {
       return [parseCertificate(der, `bundle of ${trustDomain}: authority ${index + 1}`).der]
     } catch (thrown) {
-      notes.push(`${messageOf(thrown)}; it is passed over`)
+      notes.add(`${messageOf(thrown)}; it is passed over`)
       return []
     }
   })
@@ -69,6 +69,6 @@ export function readJwtBundle(
 ): JwtBundle {
   if (!isUtf8(bytes)) throw new Error(`the JWT bundle of ${trustDomain} is not UTF-8`)
   const { bundle, ignored } = parseJwtBundle(trustDomain, Buffer.from(bytes).toString('utf8'))
-  notes.push(...ignored.map((note) => `JWT bundle of ${trustDomain}: ${note}`))
+  for (const note of ignored) notes.add(`JWT bundle of ${trustDomain}: ${note}`)
   return bundle.jwtAuthorities
 }

@@ -50,7 +50,7 @@ export function readJwts(
     })
     const [first, ...others] = firstOfEachHint(read, notes)
     if (first === undefined) throw new Error('it has no SVID')
-    return { svids: [first, ...others], notes }
+    return { svids: [first, ...others], notes: notes.lines }
   })
 }
 
@@ -61,7 +61,7 @@ export function readJwtBundles(response: JWTBundlesResponse): JwtBundlesUpdate {
       readJwtBundle(trustDomain, bytes, notes),
     )
     if (bundles.size === 0) throw new Error('it has no bundle')
-    return { bundles, notes }
+    return { bundles, notes: notes.lines }
   })
 }
 

@@ -1,19 +1,25 @@
 import { SpindleError, messageOf } from '../runtime/errors.ts'
+import { shownText } from '../runtime/shown-text.ts'
 
-/** What a reader says beside its result: what was passed over, one line each. */
-export type Notes = string[]
+/** What was passed over in a response, one line each. */
+export interface Notes {
+  readonly lines: readonly string[]
+  add(line: string): void
+}
+
+/** What an agent chose is cut short, and nothing of it is said where it holds a key that strayed there. */
+const shown = (text: string): string => shownText(text, 512)
 
 /**
  * Reads a response whole or not at all.
  * @throws SpindleError `agent_failed`: it breaks a rule, and is to be told of and discarded (Workload API 4.5)
  */
 export function reading<T>(what: string, read: (notes: Notes) => T): T {
+  const lines: string[] = []
   try {
-    return read([])
+    return read({ lines, add: (line) => void lines.push(shown(line)) })
   } catch (thrown) {
-    throw new SpindleError('agent_failed', `${what} is discarded: ${messageOf(thrown)}`, {
-      cause: thrown,
-    })
+    throw new SpindleError('agent_failed', `${what} is discarded: ${shown(messageOf(thrown))}`)
   }
 }
 
@@ -26,7 +32,7 @@ export function firstOfEachHint<T extends { readonly hint: string; readonly spif
   return svids.filter(({ hint, spiffeId }) => {
     if (hint === '') return true
     if (!seen.has(hint)) return seen.add(hint)
-    notes.push(`${spiffeId} is passed over: its hint ${JSON.stringify(hint)} is another's already`)
+    notes.add(`${spiffeId} is passed over: its hint ${JSON.stringify(hint)} is another's already`)
     return false
   })
 }

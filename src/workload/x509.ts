@@ -55,7 +55,7 @@ export function readX509(response: X509SVIDResponse): X509Update {
     const [first, ...others] = firstOfEachHint(read, notes)
     if (first === undefined) throw new Error('it has no SVID')
     const federatedBundles = readBundles(response.federatedBundles, notes)
-    return { svids: [first, ...others], federatedBundles, notes }
+    return { svids: [first, ...others], federatedBundles, notes: notes.lines }
   })
 }
 
@@ -64,7 +64,7 @@ export function readX509Bundles(response: X509BundlesResponse): X509BundlesUpdat
   return reading('the response with X.509 bundles', (notes) => {
     const bundles = readBundles(response.bundles, notes)
     if (bundles.size === 0) throw new Error('it has no bundle')
-    return { bundles, notes }
+    return { bundles, notes: notes.lines }
   })
 }
 

@@ -47,14 +47,23 @@ export interface FakeAgent {
   stop(): void
 }
 
-export async function createFakeAgent(t: TestContext, says: Said = {}): Promise<FakeAgent> {
+/** @param ip to listen there instead of on a socket; the port is a free one */
+export async function createFakeAgent(
+  t: TestContext,
+  says: Said = {},
+  ip?: '127.0.0.1' | '::1',
+): Promise<FakeAgent> {
   const path = join(temporaryFolder(t), 'agent.sock')
   const calls: { method: string; header: readonly unknown[] }[] = []
   const peers = new Set<string>()
+  const target = ip === undefined ? `unix:${path}` : ip === '::1' ? '[::1]:0' : `${ip}:0`
   let server: grpc.Server | undefined
+  let port = 0
   const agent: FakeAgent = {
     path,
-    endpoint: { kind: 'unix', path },
+    get endpoint(): Endpoint {
+      return ip === undefined ? { kind: 'unix', path } : { kind: 'tcp', address: ip, port }
+    },
     says,
     calls,
     get connections() {
@@ -69,9 +78,9 @@ export async function createFakeAgent(t: TestContext, says: Said = {}): Promise<
         FetchJWTSVID: (call: UnaryCall, done: Done) => unary(call, done, 'fetchJWTSVID'),
         ValidateJWTSVID: (call: UnaryCall, done: Done) => unary(call, done, 'validateJWTSVID'),
       })
-      await new Promise<void>((resolve, reject) =>
-        server!.bindAsync(`unix:${path}`, grpc.ServerCredentials.createInsecure(), (thrown) =>
-          thrown === null ? resolve() : reject(thrown),
+      port = await new Promise<number>((resolve, reject) =>
+        server!.bindAsync(target, grpc.ServerCredentials.createInsecure(), (thrown, bound) =>
+          thrown === null ? resolve(bound) : reject(thrown),
         ),
       )
     },

@@ -58,6 +58,21 @@ test('what an agent refuses with is told by its status', async (t) => {
   }
 })
 
+test('an endpoint of TCP is asked itself, whatever proxy the environment names', async (t) => {
+  const message = await one()
+  const before = process.env['grpc_proxy']
+  process.env['grpc_proxy'] = 'http://127.0.0.1:1'
+  t.after(() => {
+    if (before === undefined) delete process.env['grpc_proxy']
+    else process.env['grpc_proxy'] = before
+  })
+  for (const ip of ['127.0.0.1', '::1'] as const) {
+    const agent = await createFakeAgent(t, { fetchX509SVID: (stream) => stream.send(message) }, ip)
+    assert.deepEqual(names(await clientOf(t, agent).fetchX509()), ['web'])
+    assert.deepEqual(agent.calls[0]?.header, ['true'])
+  }
+})
+
 test('no socket is unreachable', async (t) => {
   const path = join(temporaryFolder(t), 'none')
   const client = clientOf(t, { endpoint: { kind: 'unix', path } })
@@ -76,8 +91,14 @@ function recorder() {
     end: () => end.abort(),
     watch: {
       signal: end.signal,
-      onUpdate: (update: X509Update) => void (updates.push(update), wake()),
-      onFault: (fault: WatchFault) => void (faults.push(fault), wake()),
+      onUpdate(update: X509Update): void {
+        updates.push(update)
+        wake()
+      },
+      onFault(fault: WatchFault): void {
+        faults.push(fault)
+        wake()
+      },
     },
     async until(holds: () => boolean): Promise<void> {
       const deadline = AbortSignal.timeout(5_000)
