@@ -108,6 +108,11 @@ export const ERRORS = {
     exit: 1,
     todo: 'Name files in folders that only root or the user who writes them can write, or say so with sharedFolders: true.',
   },
+  after_failed: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'See in the log what the command said, or whether pidFile names the process that is meant.',
+  },
   listen_failed: {
     grpc: status.FAILED_PRECONDITION,
     exit: 1,
