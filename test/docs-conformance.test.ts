@@ -10,8 +10,12 @@ const page = readFileSync(join(ROOT, 'docs/conformance.md'), 'utf8')
 /** Vectors of parts 1 to 4 and 12 of the reference that an agent is measured by. */
 const FAMILIES = { 'T-ID': 11, 'T-XL': 8, 'T-XC': 8, 'T-XV': 10, 'T-BF': 11 }
 /** Of families that are not kept whole yet. */
-const SINGLE =
-  'T-WT-1 T-WT-2 T-WT-4 T-WT-5 T-WT-6 T-WX-1 T-WX-2 T-WX-3 T-WX-7 T-WW-1 T-WW-6'.split(' ')
+const SINGLE = Object.entries({
+  'T-WT': [1, 2, 4, 5, 6],
+  'T-WX': [1, 2, 3, 7],
+  'T-WJ': [1, 2, 3, 4, 5, 6, 8],
+  'T-WW': [1, 6],
+}).flatMap(([family, numbers]) => numbers.map((number) => `${family}-${number}`))
 const VECTORS = Object.entries(FAMILIES).flatMap(([family, count]) =>
   Array.from({ length: count }, (_, i) => `${family}-${i + 1}`),
 )

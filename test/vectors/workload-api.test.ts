@@ -79,7 +79,7 @@ test('T-WW-1 both calls of the WIT profile are unimplemented', async (t) => {
 
 test('T-WT-2, T-WX-7 a caller without an entry is denied', async (t) => {
   const { client } = await setUp(createRig(t), { entries: [entry('web', { selectors: [NOBODY] })] })
-  for (const rpc of [method.fetchX509SVID, method.fetchX509Bundles]) {
+  for (const rpc of [method.fetchX509SVID, method.fetchX509Bundles, method.fetchJWTBundles]) {
     const { code, details } = await client.stream(rpc).status()
     assert.equal(code, status.PERMISSION_DENIED)
     assert.equal(details, 'no_identity: no entry matches the calling process')
@@ -153,4 +153,92 @@ test('T-WT-6 a caller that loses its last entry is denied mid-stream, and no oth
   assert.equal((await svids.status()).code, status.PERMISSION_DENIED)
   assert.equal((await bundles.status()).code, status.PERMISSION_DENIED)
   assert.deepEqual([svids.received.length, bundles.received.length], [2, 1])
+})
+
+const refusal = (answer: Promise<unknown>): Promise<{ code: number; details: string }> =>
+  answer.then(
+    () => assert.fail('it was answered'),
+    (failure: { code: number; details: string }) => failure,
+  )
+
+const claimsOf = (token: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as never
+
+test('T-WJ-1, T-WJ-2, T-WJ-3, T-WJ-4 JWT-SVIDs for an audience, of one identity or of all', async (t) => {
+  const { client } = await setUp(createRig(t), {
+    entries: [
+      entry('web', { hint: 'a' }),
+      entry('api', { hint: 'b', default: true }),
+      entry('other', { selectors: [NOBODY] }),
+    ],
+  })
+  const fetch = (spiffeId: string, ...audience: string[]) =>
+    client.call(method.fetchJWTSVID, { spiffeId, audience })
+  for (const audience of [[], [''], ['a', '']]) {
+    const { code, details } = await refusal(fetch('', ...audience))
+    assert.equal(code, status.INVALID_ARGUMENT)
+    assert.match(details, /^request_invalid: audience must be given/)
+  }
+  for (const id of ['web', 'spiffe://Example.org/web', 'https://example.org/web'])
+    assert.equal((await refusal(fetch(id, 'db'))).code, status.INVALID_ARGUMENT, id)
+  for (const id of ['spiffe://example.org/other', 'spiffe://example.org/none', 'spiffe://td/web'])
+    assert.equal((await refusal(fetch(id, 'db'))).code, status.PERMISSION_DENIED, id)
+
+  const { svids } = await fetch('', 'db', 'cache')
+  assert.deepEqual(
+    svids.map(({ spiffeId, hint }) => [spiffeId, hint]),
+    [
+      ['spiffe://example.org/api', 'b'],
+      ['spiffe://example.org/web', 'a'],
+    ],
+  )
+  for (const { spiffeId, svid } of svids) {
+    const { sub, aud } = claimsOf(svid)
+    assert.deepEqual([sub, aud], [spiffeId, ['db', 'cache']])
+  }
+  const one = await fetch('spiffe://example.org/web', 'db')
+  assert.deepEqual(
+    one.svids.map(({ spiffeId, hint }) => [spiffeId, hint]),
+    [['spiffe://example.org/web', 'a']],
+  )
+})
+
+test('T-WJ-5 JWT bundles hold the keys for JWT-SVIDs alone, as a JWK set that every reader of RFC 7517 takes', async (t) => {
+  const { client } = await setUp(createRig(t), { entries: [entry('web')] })
+  const { bundles } = await client.stream(method.fetchJWTBundles).next()
+  assert.deepEqual(Object.keys(bundles), ['spiffe://example.org'])
+  const text = Buffer.from(bundles['spiffe://example.org'] ?? []).toString()
+  const { keys } = JSON.parse(text) as { keys: Record<string, unknown>[] }
+  assert(keys.length > 0)
+  for (const key of keys) {
+    assert.equal(key['use'], undefined)
+    assert.equal(typeof key['kid'], 'string')
+    assert.equal(key['x5c'], undefined)
+    assert.equal(key['d'], undefined)
+  }
+})
+
+test('T-WJ-6, T-WJ-8 a JWT-SVID is validated with its claims, and what is missing is said', async (t) => {
+  const { client } = await setUp(createRig(t), { entries: [entry('web')] })
+  const { svids } = await client.call(method.fetchJWTSVID, { audience: ['db'] })
+  const svid = svids[0]?.svid ?? ''
+  const validate = (audience: string, token: string) =>
+    client.call(method.validateJWTSVID, { audience, svid: token })
+  const { spiffeId, claims } = await validate('db', svid)
+  assert.equal(spiffeId, 'spiffe://example.org/web')
+  const { sub, aud, exp } = claimsOf(svid)
+  assert.deepEqual([claims?.['sub'], claims?.['aud'], claims?.['exp']], [sub, ['db'], exp])
+  assert.deepEqual(aud, ['db'])
+  for (const [audience, token, why] of [
+    ['', svid, /audience must be given/],
+    ['db', '', /svid must be given/],
+    ['cache', svid, /JV-2/],
+    ['db', `${svid}x`, /JV-4/],
+    ['db', 'no token', /JV-4/],
+  ] as const) {
+    const { code, details } = await refusal(validate(audience, token))
+    assert.equal(code, status.INVALID_ARGUMENT)
+    assert.match(details, why)
+    assert(token === '' || !details.includes(token), 'the token is not quoted')
+  }
 })

@@ -26,7 +26,7 @@ export interface ServingOptions {
 export function openServing(
   { config, clock, random, version, observer }: ServingOptions,
   socket: AgentSocket<Caller>,
-  { identities, bundles }: Supply,
+  { identities, bundles, jwtSvids }: Supply,
 ) {
   const policy = {
     reserved: config.sds.names,
@@ -59,7 +59,8 @@ export function openServing(
     bundles: bundles.feed,
     trustDomain: config.trustDomain,
     clock,
-    observer: { opened: quiet, closed: quiet, sent: quiet },
+    jwtSvids,
+    observer: { opened: quiet, closed: quiet, sent: quiet, answered: quiet },
   })
   workload.addTo(socket.server)
   return { policy, secrets, grants, sds, workload }

@@ -1,11 +1,11 @@
 import type { Grant } from '../grant/grant.ts'
 import type { Message } from './message.ts'
 
-/** What a caller is told on a stream just now. */
-export type Answer =
+/** What a caller is answered with just now. */
+export type Answer<T> =
   | {
-      readonly kind: 'message'
-      readonly message: Message
+      readonly kind: 'there'
+      readonly value: T
       /** What is missing in it and on its way; undefined: it is all the caller has. */
       readonly awaiting: string | undefined
     }
@@ -14,13 +14,14 @@ export type Answer =
   | { readonly kind: 'denied'; readonly why: string }
 
 /** @param first true until the stream was sent something */
-export type AnswerOf = (grant: Grant, first: boolean) => Answer
+export type AnswerOf = (grant: Grant, first: boolean) => Answer<Message>
 
 export const NO_ENTRY = 'no entry matches the calling process'
+export const NOT_SETTLED = 'entries that may change it are not decided yet'
 export const NO_OWN_BUNDLE = 'the signing authority is not ready yet'
 
 /** For a caller that has no entry: that is so, or cannot be said yet. */
-export function nothingGranted({ undecided }: Grant): Answer {
+export function nothingGranted({ undecided }: Grant): Answer<never> {
   return undecided === undefined
     ? { kind: 'denied', why: NO_ENTRY }
     : { kind: 'pending', why: undecided }

@@ -13,15 +13,19 @@ export interface Message {
   readonly notAfter?: number
 }
 
+export function encode<D extends DescMessage>(schema: D, content: MessageInitShape<D>): Encoded {
+  const bytes = toBinary(schema, create(schema, content))
+  return new Encoded(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+}
+
 /** Maps in `content` are written in the order of their keys' insertion: sort them, or what says the same differs. */
 export function makeMessage<D extends DescMessage>(
   schema: D,
   content: MessageInitShape<D>,
   about: Omit<Message, 'encoded' | 'version'>,
 ): Message {
-  const bytes = toBinary(schema, create(schema, content))
-  const encoded = new Encoded(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-  return { encoded, version: hash('sha256', bytes), ...about }
+  const encoded = encode(schema, content)
+  return { encoded, version: hash('sha256', encoded.bytes), ...about }
 }
 
 /** What was made of a list of things, for as long as all of them are in use: nothing here keeps a replaced key in memory. */

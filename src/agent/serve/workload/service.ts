@@ -3,17 +3,44 @@ import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { SpiffeWorkloadAPI } from '#spiffe/workload/workload_pb.js'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { createSlices } from '../../../runtime/slices.ts'
+import type { Encoded } from '../../../wire/service.ts'
 import { serviceDefinition } from '../../../wire/service.ts'
 import { statusOf } from '../../../wire/status.ts'
 import type { Caller } from '../../match/caller.ts'
 import type { Grants } from '../grant/grants.ts'
 import type { AnswerOf } from './answer.ts'
-import type { StreamRpc, WorkloadCall, WorkloadStreamOptions } from './stream.ts'
+import type { Question } from './ask.ts'
+import type { JwtParts } from './jwt.ts'
+import { createJwtBundles, createJwtFetch } from './jwt.ts'
+import type {
+  StreamRpc,
+  WorkloadCall,
+  WorkloadStreamObserver,
+  WorkloadStreamOptions,
+} from './stream.ts'
 import { WorkloadStream } from './stream.ts'
-import type { ProfileParts } from './x509.ts'
+import type { ValidateParts } from './validate.ts'
+import { createValidation } from './validate.ts'
 import { createX509Bundles, createX509Svids } from './x509.ts'
 
-export interface WorkloadOptions extends ProfileParts, Omit<WorkloadStreamOptions, 'pushes'> {
+/** Those that answer once. */
+export type UnaryRpc = 'FetchJWTSVID' | 'ValidateJWTSVID'
+
+/** What the service reports; the metrics and the log are behind it. */
+export interface WorkloadObserver extends WorkloadStreamObserver {
+  /** `error`: what it was answered with, where that was no answer. */
+  answered(rpc: UnaryRpc, call: AnsweredCall): void
+}
+
+export interface AnsweredCall {
+  readonly caller: Caller
+  readonly ms: number
+  readonly error: unknown
+}
+
+export interface WorkloadOptions
+  extends JwtParts, ValidateParts, Omit<WorkloadStreamOptions, 'pushes' | 'observer'> {
+  readonly observer: WorkloadObserver
   readonly grants: Grants
   /** The caller of a call, as the transport knows it. */
   readonly callerOf: (call: { getAuthContext(): unknown }) => Caller
@@ -34,30 +61,14 @@ const STREAMS_A_TURN = 200
 export function createWorkload(options: WorkloadOptions): Workload {
   const streams = new Set<WorkloadStream>()
   const pushes = createSlices<WorkloadStream>(STREAMS_A_TURN, (stream) => stream.push())
-  const { observer, grants, callerOf } = options
-  const streamOptions: WorkloadStreamOptions = {
-    ...options,
-    pushes,
-    observer: {
-      ...observer,
-      opened(stream) {
-        streams.add(stream)
-        observer.opened(stream)
-      },
-      closed(stream, error) {
-        streams.delete(stream)
-        observer.closed(stream, error)
-      },
-    },
-  }
+  const { grants, callerOf } = options
+  const observer = tracking(options.observer, streams)
   const streaming =
     (rpc: StreamRpc, answerOf: AnswerOf) =>
-    (call: WorkloadCall & Parameters<typeof callerOf>[0]): void =>
-      void new WorkloadStream(
-        { rpc, call, grant: grants.of(callerOf(call)) },
-        answerOf,
-        streamOptions,
-      )
+    (call: WorkloadCall & Parameters<typeof callerOf>[0]): void => {
+      const grant = grants.of(callerOf(call))
+      void new WorkloadStream({ rpc, call, grant }, answerOf, { ...options, observer, pushes })
+    }
 
   return {
     streams,
@@ -68,11 +79,11 @@ export function createWorkload(options: WorkloadOptions): Workload {
       server.addService(serviceDefinition(SpiffeWorkloadAPI), {
         FetchX509SVID: streaming('FetchX509SVID', createX509Svids(options)),
         FetchX509Bundles: streaming('FetchX509Bundles', createX509Bundles(options)),
-        FetchJWTSVID: notOffered,
-        FetchJWTBundles: streamNotOffered,
-        ValidateJWTSVID: notOffered,
-        FetchWITSVID: streamNotOffered,
-        FetchWITBundles: streamNotOffered,
+        FetchJWTSVID: unary('FetchJWTSVID', options, createJwtFetch(options)),
+        FetchJWTBundles: streaming('FetchJWTBundles', createJwtBundles(options)),
+        ValidateJWTSVID: unary('ValidateJWTSVID', options, createValidation(options)),
+        FetchWITSVID: notOffered,
+        FetchWITBundles: notOffered,
       })
     },
     endStreams(why) {
@@ -81,13 +92,55 @@ export function createWorkload(options: WorkloadOptions): Workload {
   }
 }
 
-const notOfferedStatus = () =>
-  statusOf(new SpindleError('unsupported', 'this agent does not offer this call'))
-
-function notOffered(_: ServerUnaryCall<unknown, unknown>, answer: sendUnaryData<unknown>): void {
-  answer(notOfferedStatus())
+function tracking(
+  observer: WorkloadObserver,
+  streams: Set<WorkloadStream>,
+): WorkloadStreamObserver {
+  return {
+    ...observer,
+    opened(stream) {
+      streams.add(stream)
+      observer.opened(stream)
+    },
+    closed(stream, error) {
+      streams.delete(stream)
+      observer.closed(stream, error)
+    },
+  }
 }
 
-function streamNotOffered(call: Pick<WorkloadCall, 'emit'>): void {
-  call.emit('error', notOfferedStatus())
+function unary<Request>(
+  rpc: UnaryRpc,
+  { grants, callerOf, clock, observer }: WorkloadOptions,
+  answer: (request: Request, question: Question) => Promise<Encoded>,
+) {
+  return (call: ServerUnaryCall<Request, Encoded>, done: sendUnaryData<Encoded>): void => {
+    const caller = callerOf(call)
+    const begun = clock.monotonic()
+    const gone = new AbortController()
+    call.once('cancelled', () => gone.abort('the client has gone'))
+    const question = {
+      grant: grants.of(caller),
+      deadline: Number(call.getDeadline()),
+      signal: gone.signal,
+      clock,
+    }
+    const report = (error: unknown): void =>
+      observer.answered(rpc, { caller, ms: clock.monotonic() - begun, error })
+    answer(call.request, question).then(
+      (value) => {
+        report(undefined)
+        done(null, value)
+      },
+      (thrown: unknown) => {
+        report(thrown)
+        done(statusOf(thrown))
+      },
+    )
+  }
+}
+
+/** The WIT profile (SPIFFE_Workload_API 7). */
+function notOffered(call: Pick<WorkloadCall, 'emit'>): void {
+  call.emit('error', statusOf(new SpindleError('unsupported', 'WIT-SVIDs are not offered here')))
 }

@@ -8,6 +8,7 @@ import { statusOf } from '../../../wire/status.ts'
 import type { Follower, Grant } from '../grant/grant.ts'
 import type { Answer, AnswerOf } from './answer.ts'
 import type { Message } from './message.ts'
+import { COMPLETION_MS, FIRST_ANSWER_MS, MARGIN_MS } from './patience.ts'
 
 export type StreamRpc = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles'
 
@@ -30,13 +31,6 @@ export type WorkloadCall = Pick<
   ServerWritableStream<unknown, Encoded>,
   'write' | 'emit' | 'on' | 'getDeadline'
 >
-
-/** From the call: what cannot be said after this is answered with UNAVAILABLE, and the client asks again. */
-export const FIRST_ANSWER_MS = 5_000
-/** For what is missing in a message and on its way; then it is sent without. */
-export const COMPLETION_MS = 1_000
-/** For the answer to reach the client before it gives up. */
-const MARGIN_MS = 250
 
 export class WorkloadStream implements Follower {
   readonly rpc: StreamRpc
@@ -90,7 +84,7 @@ export class WorkloadStream implements Follower {
   }
 
   /** What it would be told now. */
-  get answer(): Answer {
+  get answer(): Answer<Message> {
     return this.#answerOf(this.grant, this.#sent === undefined)
   }
 
@@ -118,10 +112,10 @@ export class WorkloadStream implements Follower {
     this.#call.emit('error', statusOf(error))
   }
 
-  #take(answer: Answer): void {
+  #take(answer: Answer<Message>): void {
     if (answer.kind === 'denied') return this.end(new SpindleError('no_identity', answer.why))
     if (answer.kind === 'pending') return
-    const { message, awaiting } = answer
+    const { value: message, awaiting } = answer
     if (awaiting === undefined) {
       this.#overdue = false
       this.#patience?.cancel()

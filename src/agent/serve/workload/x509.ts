@@ -8,7 +8,7 @@ import type { Identity } from '../../obtain/identity.ts'
 import type { Grant } from '../grant/grant.ts'
 import type { Bundles } from '../secrets.ts'
 import type { AnswerOf } from './answer.ts'
-import { NO_OWN_BUNDLE, nothingGranted } from './answer.ts'
+import { NO_OWN_BUNDLE, NOT_SETTLED, nothingGranted } from './answer.ts'
 import { federatedWith, isSettled, presented } from './identities.ts'
 import type { Message } from './message.ts'
 import { MadeOf, makeMessage } from './message.ts'
@@ -20,8 +20,6 @@ export interface ProfileParts {
   /** A caller without an entry may read the own bundle. */
   readonly unregisteredBundles: boolean
 }
-
-const NOT_SETTLED = 'entries that may change it are not decided yet'
 
 export function createX509Svids({ bundles, trustDomain }: ProfileParts): AnswerOf {
   const made = new MadeOf<Message>()
@@ -40,10 +38,10 @@ export function createX509Svids({ bundles, trustDomain }: ProfileParts): AnswerO
     if (leading === undefined || (first && leading.entry !== entries[0]))
       return { kind: 'pending', why: failing ?? awaiting ?? 'it has no X.509-SVID' }
     const federated = withX509(bundles.current, federatedWith(granted.entries))
-    const message = made.of([own, ...federated, ...identities], () =>
+    const value = made.of([own, ...federated, ...identities], () =>
       svidsMessage(own, federated, identities),
     )
-    return { kind: 'message', message, awaiting: undecided ?? awaiting }
+    return { kind: 'there', value, awaiting: undecided ?? awaiting }
   }
 }
 
@@ -97,10 +95,10 @@ export function createX509Bundles(parts: ProfileParts): AnswerOf {
     if (own === undefined || own.x509Authorities.length === 0)
       return { kind: 'pending', why: NO_OWN_BUNDLE }
     const all = [own, ...withX509(bundles.current, federatedWith(entries))]
-    const message = made.of(all, () =>
+    const value = made.of(all, () =>
       makeMessage(X509BundlesResponseSchema, { bundles: bundleMap(all) }, { spiffeIds: [] }),
     )
-    return { kind: 'message', message, awaiting: grant.undecided }
+    return { kind: 'there', value, awaiting: grant.undecided }
   }
 }
 
