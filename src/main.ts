@@ -9,10 +9,13 @@ const outClosed = new AbortController()
 process.stdout.on('error', () => outClosed.abort())
 process.stderr.on('error', () => undefined)
 
+const MOST_INPUT_BYTES = 2 ** 20
+
 const exitCode = await run(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   env: process.env,
+  ...(!process.stdin.isTTY && { input: readInput }),
   onSignal(signal, listen) {
     process.on(signal, listen)
     return () => void process.off(signal, listen)
@@ -21,6 +24,17 @@ const exitCode = await run(process.argv.slice(2), {
   ...(process.stdout.isTTY && { terminal: terminalOf(process.stdout) }),
 })
 process.exit(exitCode)
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = []
+  let left = MOST_INPUT_BYTES
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    left -= chunk.length
+    if (left < 0) break
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
 
 function terminalOf(stream: WriteStream): Terminal {
   return {

@@ -49,19 +49,23 @@ export function renderPlain(format: 'json' | 'yaml', value: unknown): string {
   return format === 'json' ? JSON.stringify(value, null, 2) + '\n' : stringify(value)
 }
 
-/** RFC 3339 in UTC to the second. */
 export function instant(at: Timestamp | undefined): string | undefined {
-  return at === undefined
-    ? undefined
-    : new Date(timestampMs(at)).toISOString().replace(/\.\d+Z$/, 'Z')
+  return at === undefined ? undefined : instantText(timestampMs(at))
 }
 
-/** `in 59m 12s`, `12s ago`: two units at most. */
+/** RFC 3339 in UTC to the second, of ms since the epoch. */
+export function instantText(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
+}
+
 export function fromNow(at: Timestamp | undefined, now: number): string | undefined {
-  if (at === undefined) return undefined
-  const ms = timestampMs(at) - now
-  const text = span(Math.abs(ms))
-  return ms >= 0 ? `in ${text}` : `${text} ago`
+  return at === undefined ? undefined : fromNowText(timestampMs(at), now)
+}
+
+/** `in 59m 12s`, `12s ago`: two units at most, of ms since the epoch. */
+export function fromNowText(at: number, now: number): string {
+  const text = span(Math.abs(at - now))
+  return at >= now ? `in ${text}` : `${text} ago`
 }
 
 const UNITS = [

@@ -10,6 +10,7 @@ import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
 import { addShowCommands } from './show.ts'
 import { VERSION } from './version.ts'
+import { addWorkloadCommands } from './workload.ts'
 
 export function createProgram(io: Io): Command {
   const program = new Command('spindle')
@@ -23,6 +24,7 @@ export function createProgram(io: Io): Command {
   addAgentCommands(program, io)
   addShowCommands(program, io)
   addSdsCommands(program, io)
+  addWorkloadCommands(program, io)
   addEnvoyCommands(program, io)
   addDoctorCommand(program, io)
   addDemoCommand(program, io)

@@ -23,6 +23,13 @@ export function removeTemporaries(folder: string): void {
     if (TEMPORARY.test(name)) rmSync(join(folder, name), { force: true })
 }
 
+/** Removes the files of a folder by their names. */
+export function removeFiles(folder: string, isMeant: (name: string) => boolean): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (!entry.isDirectory() && isMeant(entry.name))
+      rmSync(join(folder, entry.name), { force: true })
+}
+
 /**
  * Replaces a file: a reader finds the old content or the new, also after a power failure, and never a part.
  * @param mode bits of the new file, whatever the umask

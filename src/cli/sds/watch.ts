@@ -6,18 +6,16 @@ import type { Clock, Timer } from '../../runtime/clock.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { AskOptions } from '../ask.ts'
+import { untilInterrupted } from '../interrupt.ts'
 import type { Format, Io, Terminal } from '../io.ts'
-import { renderPlain } from '../output.ts'
+import { instantText, renderPlain } from '../output.ts'
 import { sidecarsTable } from './list.ts'
 import { createScreen } from './screen.ts'
 
 /** @throws SpindleError `unreachable` or `not_ready` when there is no agent, or it goes */
 export async function watchSidecars(io: Io, options: AskOptions): Promise<void> {
   const { createUnixClient } = await import('../../wire/client.ts')
-  const end = new AbortController()
-  const interrupt = (): void => end.abort()
-  const restore = (['SIGINT', 'SIGTERM'] as const).map((name) => io.onSignal(name, interrupt))
-  const signal = AbortSignal.any([end.signal, ...(io.outClosed ? [io.outClosed] : [])])
+  const { signal, restore } = untilInterrupted(io)
   const client = createUnixClient(options.adminSocket)
   const view = createView(io, options.output, systemClock)
   try {
@@ -28,7 +26,7 @@ export async function watchSidecars(io: Io, options: AskOptions): Promise<void> 
   } finally {
     view.close()
     client.close()
-    for (const stop of restore) stop()
+    restore()
   }
 }
 
@@ -44,7 +42,7 @@ export function createView(io: Pick<Io, 'out' | 'terminal'>, format: Format, clo
   const rendered = (message: WatchSidecarsResponse): string => {
     if (format === 'table') {
       const now = clock.now()
-      return `${before ? '\n' : ''}${shownInstant(now)}\n${sidecarsTable(message.sidecars, now)}`
+      return `${before ? '\n' : ''}${instantText(now)}\n${sidecarsTable(message.sidecars, now)}`
     }
     const json = toJson(WatchSidecarsResponseSchema, message, { alwaysEmitImplicit: true })
     return format === 'json' ? `${JSON.stringify(json)}\n` : `---\n${renderPlain('yaml', json)}`
@@ -67,7 +65,7 @@ function liveTable(io: Pick<Io, 'out'>, terminal: Terminal, clock: Clock): View 
   const draw = (): void => {
     if (latest === undefined) return
     const now = clock.now()
-    const head = `${shownInstant(now)}  sidecars: ${latest.sidecars.length}; Ctrl-C ends\n\n`
+    const head = `${instantText(now)}  sidecars: ${latest.sidecars.length}; Ctrl-C ends\n\n`
     screen.draw(head + sidecarsTable(latest.sidecars, now))
     // What is left of a certificate's life goes on changing.
     tick?.cancel()
@@ -85,9 +83,4 @@ function liveTable(io: Pick<Io, 'out'>, terminal: Terminal, clock: Clock): View 
       screen.close()
     },
   }
-}
-
-/** RFC 3339 in UTC to the second. */
-function shownInstant(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
 }
