@@ -144,7 +144,11 @@ async function openAccepting(
   const registry = sources.entries.content
   report.registry(registry.current)
   registry.subscribe(report.registry)
-  const attestor = createUnixAttestor({ clock, config: config.attestors.unix })
+  const attestor = createUnixAttestor({
+    clock,
+    config: config.attestors.unix,
+    effectiveIds: kernel.peers.effectiveIds,
+  })
   const callers = createCallers({
     attestor,
     registry,

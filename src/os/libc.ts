@@ -13,6 +13,8 @@ export interface Libc {
   poll(pollfds: Buffer, count: number): number
   /** A descriptor that is closed on exec, or -errno. */
   pidfdOpen(pid: number): number
+  /** PIDFD_GET_INFO (Linux 6.13) into a struct pidfd_info of 64 bytes, its mask set by the caller; 0, or -errno. */
+  pidfdInfo(pidfd: number, info: Buffer): number
   prctl(option: number, value: number): number
   getrlimit(resource: number): ResourceLimit | number
   setrlimit(resource: number, limit: ResourceLimit): number
@@ -32,6 +34,8 @@ export interface ResourceLimit {
 const ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv64', 'loong64'])
 
 const SYS_PIDFD_OPEN = 434
+/** _IOWR(0xff, 11, 64 bytes). */
+const PIDFD_GET_INFO = 0xc0_40_ff_0b
 const AF_UNIX = 1
 const SOCK_STREAM_CLOEXEC_NONBLOCK = 0o1 | 0o2000000 | 0o4000
 
@@ -67,6 +71,7 @@ function bindFunctions(): Libc {
   const getsockopt = bind('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *'])
   const poll = bind('poll', 'int', ['void *', 'ulong', 'int'])
   const syscall = bind('syscall', 'long', ['long', 'long', 'long'])
+  const ioctl = bind('ioctl', 'int', ['int', 'ulong', 'void *'])
   const prctl = bind('prctl', 'int', ['int', 'ulong', 'ulong', 'ulong', 'ulong'])
   const getrlimit = bind('getrlimit', 'int', ['int', 'void *'])
   const setrlimit = bind('setrlimit', 'int', ['int', 'void *'])
@@ -86,6 +91,7 @@ function bindFunctions(): Libc {
     },
     poll: (pollfds, count) => checked(poll(pollfds, count, 0)),
     pidfdOpen: (pid) => checked(syscall(SYS_PIDFD_OPEN, pid, 0)),
+    pidfdInfo: (pidfd, info) => checked(ioctl(pidfd, PIDFD_GET_INFO, info)),
     prctl: (option, value) => checked(prctl(option, value, 0, 0, 0)),
     getrlimit(resource) {
       const out = Buffer.alloc(16)

@@ -1,13 +1,19 @@
 /** The unix attestor: SPIRE's selectors of a local process, each believed only if the process that connected has it. */
+import type { EffectiveIds } from '../../os/peer-credentials.ts'
 import { createAccounts } from '../../os/process/accounts.ts'
 import type { Accounts } from '../../os/process/accounts.ts'
 import { findHostRoot, whyNotOnHost } from '../../os/process/host-root.ts'
-import { executableIdentity, readStatus, withProcess } from '../../os/process/process.ts'
+import {
+  executableIdentity,
+  readStartTime,
+  readStatus,
+  withProcess,
+} from '../../os/process/process.ts'
 import type { OpenExecutable, ProcessReading } from '../../os/process/process.ts'
 import type { Selector, SelectorKind } from '../../registration/selector.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, codeOf, messageOf } from '../../runtime/errors.ts'
-import type { Connection } from '../accept/connection.ts'
+import type { Connection, Peer } from '../accept/connection.ts'
 import type { Attestation, Attestor } from './attestor.ts'
 import { createDigests } from './digests.ts'
 import type { Digests } from './digests.ts'
@@ -28,6 +34,8 @@ export interface UnixAttestorOptions {
   /** Prefix of the host's files; found by itself if not said. */
   readonly hostRoot?: string
   readonly digests?: Digests
+  /** What a peer runs as now, where the kernel says it of the pidfd; else /proc is read. */
+  readonly effectiveIds?: (peer: Peer) => EffectiveIds | undefined
 }
 
 /** A process may exec while it is read (a wrapper script does); it is read again before the caller has to wait. */
@@ -42,18 +50,25 @@ export function createUnixAttestor(options: UnixAttestorOptions): Attestor {
     accounts: createAccounts(hostRoot),
     digests: options.digests ?? createDigests({ clock: options.clock }),
   }
+  const unchanged = (connection: Connection, before: Before): boolean =>
+    unchangedSince(connection, before, {
+      procRoot,
+      idsOf: (peer) => options.effectiveIds?.(peer) ?? readStatus(peer.pid, procRoot),
+    })
   const attestOnce = (
     connection: Connection,
     wanted: ReadonlySet<SelectorKind>,
   ): Promise<Attestation> => {
     const { pid } = connection.peer
     return withProcess(pid, procRoot, async (reading) => {
-      expectSameProcess(connection, reading)
+      expectSameProcess(connection.peer, reading, procRoot)
       const findings = new Findings()
       findIds(findings, reading, context.accounts)
       await findExecutable(findings, { connection, reading, wanted }, context)
       // Hashing took its time: the process may have ended, or run another program by now.
-      if (!unchangedSince(connection, procRoot, reading)) {
+      const { euid, egid, executable } = reading
+      const identity = typeof executable === 'string' ? undefined : executable.identity
+      if (!unchanged(connection, { euid, egid, identity })) {
         throw new SpindleError('not_ready', `process ${pid} changed while it was attested`)
       }
       return findings.attestation(reading, { pid, at: options.clock.now() })
@@ -66,13 +81,13 @@ export function createUnixAttestor(options: UnixAttestorOptions): Attestor {
           return await attestOnce(connection, wanted)
         } catch (thrown) {
           // Whatever failed to be read, a peer that has ended is the reason.
-          if (!connection.alive()) throw gone(connection, 'has ended')
+          if (!connection.alive()) throw gone(connection.peer, 'has ended')
           if (codeOf(thrown) !== 'not_ready' || reading === READINGS) throw thrown
         }
       }
     },
     unchanged: (connection, before) =>
-      unchangedSince(connection, procRoot, {
+      unchanged(connection, {
         euid: before.process.uid,
         egid: before.process.gid,
         identity: before.process.exeIdentity,
@@ -131,15 +146,12 @@ class Findings {
 type UnixKind =
   'uid' | 'user' | 'gid' | 'group' | 'supplementary_gid' | 'supplementary_group' | 'path' | 'sha256'
 
-function expectSameProcess(connection: Connection, reading: ProcessReading): void {
-  const { peer } = connection
-  // In this order: only while its pidfd is alive does the pid, and so the reading, belong to the peer.
-  if (!connection.alive()) throw gone(connection, 'has ended')
-  if (reading.startTime !== peer.startTime) throw gone(connection, 'is another one by now')
+/** Whether the process lives still is asked once all has been read: until then a pidfd keeps its number for it. */
+function expectSameProcess(peer: Peer, { euid }: ProcessReading, procRoot: string): void {
+  if (peer.pidfd === undefined && readStartTime(peer.pid, procRoot) !== peer.startTime)
+    throw gone(peer, 'is another one by now')
   // A set-uid program executed after connect(2) must not lend its uid to who began the connection, nor the reverse.
-  if (reading.euid !== peer.uid) {
-    throw gone(connection, `became uid ${reading.euid}; uid ${peer.uid} connected`)
-  }
+  if (euid !== peer.uid) throw gone(peer, `became uid ${euid}; uid ${peer.uid} connected`)
 }
 
 function findIds(findings: Findings, reading: ProcessReading, accounts: Accounts): void {
@@ -232,25 +244,20 @@ interface Before {
 
 function unchangedSince(
   connection: Connection,
-  procRoot: string,
-  before: Before | ProcessReading,
+  before: Before,
+  { procRoot, idsOf }: { readonly procRoot: string; readonly idsOf: (peer: Peer) => EffectiveIds },
 ): boolean {
-  const { pid } = connection.peer
+  const { peer } = connection
   try {
-    const identity = executableIdentity(pid, procRoot)
-    const { euid, egid } = readStatus(pid, procRoot)
-    const same = euid === before.euid && egid === before.egid && identity === identityIn(before)
+    const identity = executableIdentity(peer.pid, procRoot)
+    const { euid, egid } = idsOf(peer)
+    const same = euid === before.euid && egid === before.egid && identity === before.identity
     return same && connection.alive()
   } catch {
     return false
   }
 }
 
-function identityIn(before: Before | ProcessReading): string | undefined {
-  if ('identity' in before) return before.identity
-  return typeof before.executable === 'string' ? undefined : before.executable.identity
-}
-
-function gone(connection: Connection, why: string): SpindleError {
-  return new SpindleError('peer_gone', `process ${connection.peer.pid} ${why}`)
+function gone({ pid }: Peer, why: string): SpindleError {
+  return new SpindleError('peer_gone', `process ${pid} ${why}`)
 }

@@ -83,6 +83,8 @@ class AdmittedCaller implements Caller {
   #failures = 0
   #timer: Timer | undefined
   #closed = false
+  /** Looked at in this turn of the event loop, and found to be who was attested. */
+  #checked = false
 
   constructor(connection: Connection, options: CallersOptions) {
     this.connection = connection
@@ -91,6 +93,8 @@ class AdmittedCaller implements Caller {
 
   check(): boolean {
     if (this.#closed) return false
+    // An Envoy has a stream for each secret: what is pushed to them in one turn is one look at the process.
+    if (this.#checked && !this.connection.closed) return true
     if (!this.connection.alive()) {
       this.connection.destroy('the calling process has ended')
       return false
@@ -102,8 +106,16 @@ class AdmittedCaller implements Caller {
     ) {
       this.#undecided('the process runs another program than the one attested')
       this.attest()
-    }
+    } else this.#isChecked()
     return !this.connection.closed
+  }
+
+  #isChecked(): void {
+    if (this.#checked) return
+    this.#checked = true
+    setImmediate(() => {
+      this.#checked = false
+    })
   }
 
   /** One attestation at a time; asking during one makes another follow it. */

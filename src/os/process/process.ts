@@ -23,7 +23,6 @@ export interface OpenExecutable {
 }
 
 export interface ProcessReading {
-  readonly startTime: string
   readonly euid: number
   readonly egid: number
   readonly groups: readonly number[]
@@ -46,9 +45,8 @@ export async function withProcess<T>(
 ): Promise<T> {
   const executable = guarded(pid, () => openExecutable(pid, procRoot))
   try {
-    const startTime = guarded(pid, () => readStartTime(pid, procRoot))
     const status = guarded(pid, () => readStatus(pid, procRoot))
-    return await use({ ...status, startTime, executable })
+    return await use({ ...status, executable })
   } finally {
     if (typeof executable !== 'string') closeSync(executable.fd)
   }

@@ -13,7 +13,7 @@ import type { Libc } from '../../../src/os/libc.ts'
 import { createPeerReader } from '../../../src/os/peer-credentials.ts'
 import type { PeerCredentials, PeerReading } from '../../../src/os/peer-credentials.ts'
 import { selfTest } from '../../../src/os/peer-self-test.ts'
-import { readStartTime } from '../../../src/os/process/process.ts'
+import { readStartTime, readStatus } from '../../../src/os/process/process.ts'
 import { temporaryFolder } from '../../fakes/folder.ts'
 import { writeProcess } from '../../fakes/process-files.ts'
 
@@ -219,4 +219,44 @@ test('selfTest refuses to run where the kernel names another process or has no p
       code: 'peer_credentials_unsupported',
     })
   }
+})
+
+test('effectiveIds are those of /proc, by the pidfd alone', async (t) => {
+  const reader = createPeerReader({ libc, pidfd: 'required' })
+  const peer = peerIn(reader.read(await acceptedSocket(t)))
+  const ids = reader.effectiveIds(peer)
+  // Linux before 6.13 cannot say.
+  if (ids !== undefined) {
+    const { euid, egid } = readStatus(process.pid, '/proc')
+    assert.deepEqual({ euid: ids.euid, egid: ids.egid }, { euid, egid })
+  }
+  assert.equal(reader.effectiveIds({ ...peer, pidfd: undefined } as never), undefined)
+  const older = createPeerReader({
+    libc: withOptions({}, { pidfdInfo: () => -constants.errno.ENOTTY }),
+    pidfd: 'required',
+  })
+  assert.equal(older.effectiveIds(peer), undefined)
+  const again = older.read(await acceptedSocket(t))
+  assert.equal(peerIn(again).pid, process.pid, 'fdinfo says it where the kernel has no such call')
+  older.release(peerIn(again))
+  reader.release(peer)
+})
+
+test('a signal in the middle of a look at peers ends none of them', async (t) => {
+  let interrupted = 0
+  const reader = createPeerReader({
+    libc: withOptions(
+      {},
+      {
+        poll: (pollfds, count) =>
+          interrupted++ % 3 < 2 ? -constants.errno.EINTR : libc.poll(pollfds, count),
+      },
+    ),
+    pidfd: 'required',
+  })
+  const peer = peerIn(reader.read(await acceptedSocket(t)))
+  assert.equal(reader.alive(peer), true)
+  assert.deepEqual(reader.ended([peer, peer]), [])
+  assert.equal(interrupted, 9)
+  reader.release(peer)
 })

@@ -37,6 +37,9 @@ class ScriptedPeers implements PeerReader {
   ended<P extends Peer>(peers: readonly P[]): P[] {
     return peers.filter((peer) => !this.alive(peer))
   }
+  effectiveIds(): undefined {
+    return undefined
+  }
   release(peer: Peer): void {
     assert(!this.released.includes(peer), 'closed twice')
     this.released.push(peer)
