@@ -35,7 +35,7 @@ export function createX509Svids({ bundles, trustDomain }: ProfileParts): AnswerO
     const { identities, awaiting, failing } = heldOf(grant, entries)
     const [leading] = identities
     // Whoever takes the first of them must not begin as another than the one it is.
-    if (leading === undefined || (first && leading.entry !== entries[0]))
+    if (leading === undefined || (first && leading.entry.id !== entries[0]?.id))
       return { kind: 'pending', why: failing ?? awaiting ?? 'it has no X.509-SVID' }
     const federated = withX509(bundles.current, federatedWith(granted.entries))
     const value = made.of([own, ...federated, ...identities], () =>
