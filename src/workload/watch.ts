@@ -39,7 +39,7 @@ export interface Timing {
 }
 
 /** A stream that lived for less was no stream to rely on: the next one waits as if it had not been. */
-const STEADY_MS = 10_000
+const STEADY_MS = 1_000
 
 /**
  * Resolves once `signal` is aborted.

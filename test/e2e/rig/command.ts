@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly uid?: number
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  /** What it reads from standard input, which is else not there. */
+  readonly input?: string
 }
 
 const MAIN = join(ROOT, process.env['SPINDLE_MAIN'] ?? 'src/main.ts')
@@ -23,20 +25,22 @@ const DEADLINE_MS = 60_000
 /** Runs `spindle ARGS` to its end. */
 export function spindle(
   args: readonly string[],
-  { uid, cwd, env }: CommandOptions = {},
+  { uid, cwd, env, input }: CommandOptions = {},
 ): Promise<CommandResult> {
   const program = uid === undefined ? [MAIN] : [join(import.meta.dirname, 'as-uid.ts'), `${uid}`]
   const child = spawn(process.execPath, ['--disable-sigusr1', ...program, ...args], {
     cwd,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     timeout: DEADLINE_MS,
     killSignal: 'SIGKILL',
   })
+  // A command may end before it has read all of it.
+  child.stdin?.on('error', () => undefined).end(input)
   let out = ''
   let err = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (out += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (err += text))
   return new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code) => resolve({ code, out, err }))
