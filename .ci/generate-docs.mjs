@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as prettier from 'prettier'
+import { filesReference } from '../src/config/files/reference.ts'
 import { configReference } from '../src/config/reference.ts'
 import { ERRORS } from '../src/runtime/errors.ts'
 import { status } from '../src/runtime/grpc-status.ts'
@@ -67,6 +68,7 @@ const pages = {
   'docs/config.md': configReference(
     examples.map((name) => ({ name, text: readFileSync(join(root, 'examples', name), 'utf8') })),
   ),
+  'docs/files-config.md': filesReference(),
   'docs/errors.md': errorsPage(),
   'docs/metrics.md': metricsPage(),
 }

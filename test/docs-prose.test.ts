@@ -123,7 +123,7 @@ test('every error code in quoted output is one', () => {
 })
 
 test('every file of the repository that the text names is there', () => {
-  const named = /(?<![\w./-])(?:src|test|envoy|docs|examples|proto|\.ci)\/[\w./-]*[\w/]/g
+  const named = /(?<![\w./-])(?:src|test|envoy|docs|examples|proto|\.ci)\/[\w./@-]*[\w/]/g
   let count = 0
   const missing = faults(({ text }) =>
     Array.from(text.matchAll(named), ([path]) => path).filter((path) => {

@@ -4,6 +4,7 @@ import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
 import { addAgentCommands } from './agent.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addEnvoyCommands } from './envoy.ts'
+import { addFilesCommand } from './files.ts'
 import type { Io } from './io.ts'
 import { CommandFailed } from './io.ts'
 import { addDemoCommand } from './demo.ts'
@@ -26,6 +27,7 @@ export function createProgram(io: Io): Command {
   addSdsCommands(program, io)
   addWorkloadCommands(program, io)
   addEnvoyCommands(program, io)
+  addFilesCommand(program, io)
   addDoctorCommand(program, io)
   addDemoCommand(program, io)
   inheritOutput(program)

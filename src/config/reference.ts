@@ -58,7 +58,7 @@ export function configReference(examples: readonly Example[]): string {
     .replaceAll(/^# (?!Config reference)/gm, '## ')
 }
 
-function isSection(node: SchemaNode): boolean {
+export function isSection(node: SchemaNode): boolean {
   return branches(node).some((branch) => branch.properties !== undefined || freeValue(branch))
 }
 
@@ -78,7 +78,7 @@ function section(key: string, node: SchemaNode): readonly string[] {
   return parts
 }
 
-function rowsOf(prefix: string, node: SchemaNode): readonly string[] {
+export function rowsOf(prefix: string, node: SchemaNode): readonly string[] {
   const free = freeValue(node)
   const members: readonly (readonly [string, SchemaNode])[] =
     free === undefined ? Object.entries(node.properties ?? {}) : [[node.keyName ?? '<name>', free]]
@@ -95,12 +95,12 @@ function entryRows(schema: z.ZodType): readonly string[] {
   return Object.entries(node.properties ?? {}).map(([key, child]) => row(key, child, node))
 }
 
-function table(rows: readonly string[]): string {
+export function table(rows: readonly string[]): string {
   const head = ['| key | type | default | meaning | example |', '|---|---|---|---|---|']
   return `${[...head, ...rows].join('\n')}\n`
 }
 
-function row(path: string, node: SchemaNode, parent: SchemaNode): string {
+export function row(path: string, node: SchemaNode, parent: SchemaNode): string {
   const key = path.slice(path.lastIndexOf('.') + 1)
   const required = parent.required?.includes(key) === true
   const cells = [

@@ -1,4 +1,4 @@
-/** The unit of examples/systemd is one that systemd takes without a word, and lets the agent do little. */
+/** The units of examples/systemd are ones that systemd takes without a word, and let their programs do little. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { BY_PATH, ROOT } from '../docs/pages.ts'
 
 const FOLDER = join(ROOT, 'examples/systemd')
 const UNIT = join(FOLDER, 'spindle-agent.service')
+const FILES_UNIT = join(FOLDER, 'spindle-files@.service')
 /** 0 is nothing exposed, 10 everything; below 2 `systemd-analyze` calls it good. */
 const MOST_EXPOSED = 1.7
 
@@ -29,23 +30,33 @@ function scratch(t: TestContext): string {
   return folder
 }
 
-test('systemd-analyze verify finds nothing in the unit', (t) => {
+test('systemd-analyze verify finds nothing in the unit of the agent', (t) => {
+  verify(t, UNIT, 'spindle-agent.service')
+})
+
+test('systemd-analyze verify finds nothing in the unit of spindle files', (t) => {
+  verify(t, FILES_UNIT, 'spindle-files@root.service')
+})
+
+function verify(t: TestContext, unit: string, name: string): void {
   const folder = scratch(t)
-  const copy = join(folder, 'spindle-agent.service')
+  const copy = join(folder, name)
   // It looks whether the program is there.
-  const text = readFileSync(UNIT, 'utf8').replace('/usr/local/bin/spindle', process.execPath)
+  const text = readFileSync(unit, 'utf8').replace('/usr/local/bin/spindle', process.execPath)
   writeFileSync(copy, text)
   const said = run(t, 'systemd-analyze', 'verify', '--man=no', copy)
   if (said !== undefined) assert.equal(said, '')
   writeFileSync(copy, text.replace('ProtectClock=yes', 'ProtectClok=yes'))
   const wrong = spawnSync('systemd-analyze', ['verify', '--man=no', copy], { encoding: 'utf8' })
   if (said !== undefined) assert.match(wrong.stderr, /ProtectClok/, 'it would find a fault')
-})
+}
 
-test('systemd-analyze security scores the unit as little exposed', (t) => {
+test('systemd-analyze security scores each unit as little exposed', (t) => {
   const most = `--threshold=${MOST_EXPOSED * 10}`
-  const said = run(t, 'systemd-analyze', 'security', '--offline=true', most, UNIT)
-  if (said !== undefined) assert.match(said, /Overall exposure level .*: \d\.\d OK/)
+  for (const unit of [UNIT, FILES_UNIT]) {
+    const said = run(t, 'systemd-analyze', 'security', '--offline=true', most, unit)
+    if (said !== undefined) assert.match(said, /Overall exposure level .*: \d\.\d OK/)
+  }
 })
 
 test('systemd-sysusers makes the user of the unit', (t) => {
