@@ -12,6 +12,7 @@ import { buildProgram } from './program.ts'
 import type { Bench, Figure } from './measure.ts'
 import type { Row } from './rows.ts'
 import { ROWS } from './rows.ts'
+import { WORKLOAD_ROWS } from './rows-workload.ts'
 
 const { values } = parseArgs({
   options: {
@@ -49,8 +50,14 @@ function shown(value: number | undefined, unit: string): string {
   return `${value.toFixed(digits)}${unit === '' || unit === '/s' ? unit : ` ${unit}`}`
 }
 
-function met({ row, spindle }: Result): boolean {
-  return 'most' in row.goal ? spindle <= row.goal.most : spindle >= row.goal.least
+/** The goal, and whether it is met; '' where there is none. */
+function judged({ row: { goal }, spindle }: Result): readonly [goal: string, met: string] {
+  if (goal === undefined) return ['', '']
+  const [text, met] =
+    'most' in goal
+      ? [`≤ ${goal.most}`, spindle <= goal.most]
+      : [`≥ ${goal.least}`, spindle >= goal.least]
+  return [text, met ? 'yes' : 'no']
 }
 
 function report(results: readonly Result[]): string {
@@ -58,14 +65,12 @@ function report(results: readonly Result[]): string {
     ['WHAT', 'SPINDLE', 'REFERENCE', 'RATIO', 'GOAL', 'MET'],
     results.map((result) => {
       const { row, spindle, reference } = result
-      const goal = 'most' in row.goal ? `≤ ${row.goal.most}` : `≥ ${row.goal.least}`
       return [
         row.what,
         shown(spindle, row.unit),
         shown(reference, row.unit),
         reference === undefined ? '' : (spindle / reference).toFixed(2),
-        goal,
-        met(result) ? 'yes' : 'no',
+        ...judged(result),
       ]
     }),
   )
@@ -82,8 +87,9 @@ try {
   } else {
     let count = 0
     const bench: Bench = { folder, binary, envoy, next: () => `n${++count}` }
-    const wanted =
-      values.rows === '' ? ROWS : ROWS.filter(({ name }) => values.rows.split(',').includes(name))
+    const rows = [...ROWS, ...WORKLOAD_ROWS]
+    const names = values.rows.split(',')
+    const wanted = values.rows === '' ? rows : rows.filter(({ name }) => names.includes(name))
     const results: Result[] = []
     for (const row of wanted) {
       process.stderr.write(`${row.name} … `)

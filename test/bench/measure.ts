@@ -10,7 +10,7 @@ import { startEnvoy } from '../../src/cli/demo/envoy.ts'
 import type { Agent, EntrySettings } from '../e2e/rig/agent.ts'
 import { startAgent } from '../e2e/rig/agent.ts'
 import { activeListener, get } from '../e2e/rig/rig.ts'
-import type { Report, Streams } from './program.ts'
+import type { Load, Report, Streams } from './program.ts'
 import { startLoad, startReference } from './program.ts'
 
 export interface Bench {
@@ -89,16 +89,20 @@ export async function firstAnswers(bench: Bench, streams: Streams): Promise<Figu
   return { spindle, reference: limit }
 }
 
-/** From the first to the last arrival of one rotation. */
-export async function spread(bench: Bench, streams: Streams): Promise<Figure> {
+/** From the first to the last arrival of one rotation at the streams that `start` opens. */
+export async function spreadOf(
+  bench: Bench,
+  streams: number,
+  start: (socket: string) => Load,
+): Promise<Figure> {
   const on = async (socket: string, rotate: () => Promise<unknown>): Promise<number> => {
-    const load = startLoad(bench.binary, socket, streams)
+    const load = start(socket)
     try {
-      complete(await load.wait(streams.streams), streams.streams)
+      complete(await load.wait(streams), streams)
       await pause(500)
       await load.mark()
       await rotate()
-      return complete(await load.wait(streams.streams), streams.streams).spreadMs
+      return complete(await load.wait(streams), streams).spreadMs
     } finally {
       load.close()
     }
@@ -109,6 +113,9 @@ export async function spread(bench: Bench, streams: Streams): Promise<Figure> {
   reference.close()
   return { spindle, reference: limit }
 }
+
+export const spread = (bench: Bench, streams: Streams): Promise<Figure> =>
+  spreadOf(bench, streams.streams, (socket) => startLoad(bench.binary, socket, streams))
 
 export const sotw = (streams: number, connections: number, names = ['default']): Streams => ({
   variant: 'sotw',

@@ -85,15 +85,8 @@ class Conversation {
   }
 }
 
-export function startLoad(binary: string, socket: string, streams: Streams): Load {
-  const talk = new Conversation(binary, [
-    'load',
-    `-socket=${socket}`,
-    `-variant=${streams.variant}`,
-    `-connections=${streams.connections}`,
-    `-streams=${streams.streams}`,
-    `-names=${streams.names.join(',')}`,
-  ])
+function follow(binary: string, args: readonly string[]): Load {
+  const talk = new Conversation(binary, args)
   return {
     mark: async () => void (await talk.ask('mark')),
     wait: (count) => talk.ask<Report>(`wait ${count} ${WAIT_S}`),
@@ -102,13 +95,66 @@ export function startLoad(binary: string, socket: string, streams: Streams): Loa
   }
 }
 
-/** FetchSecrets by `callers` at once: answers a second. */
-export async function fetchRate(binary: string, socket: string, callers: number): Promise<number> {
-  const talk = new Conversation(binary, ['fetch', `-socket=${socket}`, `-connections=${callers}`])
-  const { perSecond, failed } = await talk.answer<{ perSecond: number; failed: number }>()
-  talk.close()
-  if (failed > 0) throw new Error(`${failed} calls of FetchSecrets failed`)
+export function startLoad(binary: string, socket: string, streams: Streams): Load {
+  return follow(binary, [
+    'load',
+    `-socket=${socket}`,
+    `-variant=${streams.variant}`,
+    `-connections=${streams.connections}`,
+    `-streams=${streams.streams}`,
+    `-names=${streams.names.join(',')}`,
+  ])
+}
+
+/** The same for watchers of FetchX509SVID. */
+export function startWatch(
+  binary: string,
+  socket: string,
+  { connections, streams }: Pick<Streams, 'connections' | 'streams'>,
+): Load {
+  const size = [`-connections=${connections}`, `-streams=${streams}`]
+  return follow(binary, ['watch', `-socket=${socket}`, ...size])
+}
+
+async function only<T>(binary: string, args: readonly string[]): Promise<T> {
+  const talk = new Conversation(binary, args)
+  try {
+    return await talk.answer<T>()
+  } finally {
+    talk.close()
+  }
+}
+
+interface Rate {
+  readonly perSecond: number
+  readonly failed: number
+}
+
+async function rate(binary: string, args: readonly string[]): Promise<number> {
+  const { perSecond, failed } = await only<Rate>(binary, args)
+  if (failed > 0) throw new Error(`${failed} callers of ${args[0]} failed`)
   return perSecond
+}
+
+/** FetchSecrets by `callers` at once: answers a second. */
+export const fetchRate = (binary: string, socket: string, callers: number): Promise<number> =>
+  rate(binary, ['fetch', `-socket=${socket}`, `-connections=${callers}`])
+
+/** FetchJWTSVID, for an audience that is cached or for another one each time, or ValidateJWTSVID: answers a second. */
+export const jwtRate = (
+  binary: string,
+  socket: string,
+  what: 'cached' | 'uncached' | 'validate',
+): Promise<number> => rate(binary, ['jwt', `-socket=${socket}`, `-what=${what}`])
+
+/** Milliseconds from connecting to the first message of FetchX509SVID, of `count` callers one after another. */
+export async function firstX509Times(
+  binary: string,
+  socket: string,
+  count: number,
+): Promise<readonly number[]> {
+  const args = ['first', `-socket=${socket}`, `-count=${count}`]
+  return (await only<{ readonly tookMs: readonly number[] }>(binary, args)).tookMs
 }
 
 export interface Reference {

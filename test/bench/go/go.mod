@@ -4,8 +4,9 @@ go 1.26
 
 require (
 	github.com/envoyproxy/go-control-plane/envoy v1.39.0
+	github.com/spiffe/go-spiffe/v2 v2.9.0
 	google.golang.org/grpc v1.83.0
-	google.golang.org/protobuf v1.36.11
+	google.golang.org/protobuf v1.36.12
 )
 
 require (

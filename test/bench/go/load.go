@@ -240,24 +240,8 @@ func fetch(arguments []string) error {
 			return err
 		}
 	}
-	var calls, failed atomic.Int64
-	began := time.Now()
-	end := began.Add(time.Duration(*seconds * float64(time.Second)))
-	var all sync.WaitGroup
-	for _, client := range clients {
-		all.Go(func() {
-			for time.Now().Before(end) {
-				if _, err := client.FetchSecrets(context.Background(), request); err != nil {
-					if failed.Add(1) == 1 {
-						fmt.Fprintln(os.Stderr, "bench:", err)
-					}
-					return
-				}
-				calls.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	say(map[string]float64{"perSecond": float64(calls.Load()) / time.Since(began).Seconds(), "failed": float64(failed.Load())})
-	return nil
+	return rate(len(clients), *seconds, func(i int) error {
+		_, err := clients[i].FetchSecrets(context.Background(), request)
+		return err
+	})
 }

@@ -21,6 +21,7 @@ import (
 	tls "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	secret "github.com/envoyproxy/go-control-plane/envoy/service/secret/v3"
+	"github.com/spiffe/go-spiffe/v2/proto/spiffe/workload"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -133,6 +134,11 @@ func reference(arguments []string) error {
 	}
 	server := grpc.NewServer(grpc.MaxConcurrentStreams(100_000))
 	secret.RegisterSecretDiscoveryServiceServer(server, b)
+	w, err := newBareWorkload(b)
+	if err != nil {
+		return err
+	}
+	workload.RegisterSpiffeWorkloadAPIServer(server, w)
 	go func() { _ = server.Serve(listener) }()
 	say(map[string]bool{"ready": true})
 	lines := bufio.NewScanner(os.Stdin)
