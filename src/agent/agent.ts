@@ -97,12 +97,12 @@ export async function startAgent(
   const { trustDomain } = config
   log.info({ ...addresses, trustDomain, version: environment.version }, 'agent ready')
 
-  const { sds, workload, grants, callers, identities, bundles, authority, socket } = parts
+  const { grants, callers, identities, bundles, authority, socket } = parts
   return {
     addresses,
     reload,
     async stop() {
-      for (const service of [sds, workload]) service.endStreams('the agent is shutting down')
+      serving.endStreams('the agent is shutting down')
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
       for (const part of [grants, callers, identities, bundles, sources, timeline]) part?.close()
       await authority.close()

@@ -3,6 +3,11 @@ import assert from 'node:assert/strict'
 import { X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import {
+  Health,
+  HealthCheckResponse_ServingStatus,
+} from '../../src/gen/grpc/health/v1/health_pb.js'
+import { ServerReflection } from '../../src/gen/grpc/reflection/v1/reflection_pb.js'
 import { SpiffeWorkloadAPI } from '../../src/gen/spiffe/workload/workload_pb.js'
 import { status } from '../../src/runtime/grpc-status.ts'
 import type { Agent, AgentSettings, EntrySettings } from '../e2e/rig/agent.ts'
@@ -240,5 +245,27 @@ test('T-WJ-6, T-WJ-8 a JWT-SVID is validated with its claims, and what is missin
     assert.equal(code, status.INVALID_ARGUMENT)
     assert.match(details, why)
     assert(token === '' || !details.includes(token), 'the token is not quoted')
+  }
+})
+
+test('T-WT-10 reflection lists the Workload API beside what else is served; neither it nor health asks for the header', async (t) => {
+  const { client } = await setUp(createRig(t), {})
+  const { messageResponse } = await client.ask(ServerReflection.method.serverReflectionInfo, {
+    messageRequest: { case: 'listServices', value: '*' },
+  })
+  assert.equal(messageResponse.case, 'listServicesResponse')
+  assert.deepEqual(
+    messageResponse.value.service.map(({ name }) => name),
+    [
+      'envoy.service.secret.v3.SecretDiscoveryService',
+      'SpiffeWorkloadAPI',
+      'grpc.health.v1.Health',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
+    ],
+  )
+  for (const service of ['', 'SpiffeWorkloadAPI']) {
+    const answer = await client.call(Health.method.check, { service }, [])
+    assert.equal(answer.status, HealthCheckResponse_ServingStatus.SERVING, service)
   }
 })

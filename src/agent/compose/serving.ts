@@ -1,4 +1,7 @@
 /** serve: what callers are answered with, on the agent's socket. */
+import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
+import { Health } from '#grpc/health/v1/health_pb.js'
+import { SpiffeWorkloadAPI } from '#spiffe/workload/workload_pb.js'
 import type { AgentConfig } from '../../config/agent-config.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -11,6 +14,9 @@ import { createQuarantine } from '../serve/quarantine.ts'
 import { createResponseEncoder } from '../serve/responses.ts'
 import { createSds } from '../serve/sds.ts'
 import { createSecrets } from '../serve/secrets.ts'
+import { createHealthService } from '../serve/standard/health.ts'
+import { createReflectionService } from '../serve/standard/reflection.ts'
+import { createServing } from '../serve/standard/serving.ts'
 import type { StreamObserver } from '../serve/stream.ts'
 import { createWorkload } from '../serve/workload/service.ts'
 import type { AgentSocket } from '../socket.ts'
@@ -26,7 +32,7 @@ export interface ServingOptions {
 export function openServing(
   { config, clock, random, version, observer }: ServingOptions,
   socket: AgentSocket<Caller>,
-  { identities, bundles, jwtSvids }: Supply,
+  { identities, bundles, jwtSvids, authority, jwtAuthority }: Supply,
 ) {
   const policy = {
     reserved: config.sds.names,
@@ -62,6 +68,19 @@ export function openServing(
     jwtSvids,
     observer: { opened: quiet, closed: quiet, sent: quiet, answered: quiet },
   })
-  workload.addTo(socket.server)
-  return { policy, secrets, grants, sds, workload }
+  const serving = createServing({ x509: authority.state, jwt: jwtAuthority.state, clock })
+  const health = createHealthService(serving.statuses)
+  const reflection = createReflectionService([SecretDiscoveryService, SpiffeWorkloadAPI, Health])
+  for (const service of [workload, health, reflection]) service.addTo(socket.server)
+  return {
+    policy,
+    secrets,
+    grants,
+    sds,
+    workload,
+    endStreams(why: string): void {
+      serving.close()
+      for (const service of [sds, workload, health, reflection]) service.endStreams(why)
+    },
+  }
 }

@@ -1,5 +1,7 @@
 /** A client of the Workload API of the test's own: it sends what it is told to, well formed or not, and keeps all it is sent. */
 import type {
+  DescMethod,
+  DescMethodBiDiStreaming,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
@@ -35,6 +37,11 @@ export interface WorkloadTestClient {
     request: MessageInitShape<M['input']>,
     headers?: Headers,
   ): Promise<MessageShape<M['output']>>
+  /** One question on a stream of questions, and its answer. */
+  ask<M extends DescMethodBiDiStreaming>(
+    method: M,
+    question: MessageInitShape<M['input']>,
+  ): Promise<MessageShape<M['output']>>
   /** Cancels what is open. */
   close(): void
 }
@@ -54,7 +61,7 @@ export function createWorkloadTestClient(socket: string): WorkloadTestClient {
     'grpc.max_reconnect_backoff_ms': 20,
   })
   const calls = new Set<{ cancel(): void }>()
-  const definitionOf = (method: DescMethodServerStreaming | DescMethodUnary) => {
+  const definitionOf = (method: DescMethod) => {
     const definition = serviceDefinition(method.parent)[method.name]
     if (definition === undefined) throw new TypeError(`no method ${method.name}`)
     return definition
@@ -93,6 +100,21 @@ export function createWorkloadTestClient(socket: string): WorkloadTestClient {
             else resolve(answer as never)
           },
         )
+      })
+    },
+    ask(method, question) {
+      const { path, requestSerialize, responseDeserialize } = definitionOf(method)
+      const deadline = Date.now() + DEADLINE_MS
+      const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, {
+        deadline,
+      })
+      return new Promise((resolve, reject) => {
+        call.on('data', (answer) => {
+          resolve(answer as never)
+          call.end()
+        })
+        call.on('error', reject)
+        call.write(create(method.input, question))
       })
     },
     close() {

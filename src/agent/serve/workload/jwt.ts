@@ -106,10 +106,11 @@ export function createJwtFetch(
       )
       // While it was signed the caller may have become another.
       if (!grant.caller.check()) throw new SpindleError('peer_gone', 'the calling process has gone')
-      if (!entries.every((entry) => grant.granted.entries.includes(entry))) continue
-      const shown = presented(grant.granted)
-      const make = (): Encoded => encodeSvids(entries, svids, (entry) => shown.includes(entry))
-      return entries.every((entry) => shown.includes(entry))
+      const left = new Set(grant.granted.entries.map(({ id }) => id))
+      if (!entries.every(({ id }) => left.has(id))) continue
+      const shown = new Set(presented(grant.granted).map(({ id }) => id))
+      const make = (): Encoded => encodeSvids(entries, svids, shown)
+      return entries.every(({ id }) => shown.has(id))
         ? made.of([...svids, ...entries], make)
         : make()
     }
@@ -119,13 +120,14 @@ export function createJwtFetch(
 function encodeSvids(
   entries: readonly Entry[],
   svids: readonly IssuedJwtSvid[],
-  hasItsHint: (entry: Entry) => boolean,
+  /** Ids of those that are told with their hint. */
+  shown: ReadonlySet<string>,
 ): Encoded {
   return encode(JWTSVIDResponseSchema, {
     svids: entries.map((entry, index) => ({
       spiffeId: entry.spiffeId,
       svid: svids[index]!.token,
-      hint: hasItsHint(entry) ? entry.hint : '',
+      hint: shown.has(entry.id) ? entry.hint : '',
     })),
   })
 }
