@@ -1,5 +1,6 @@
 /** The admin socket: for root, the agent's own uid and those the configuration allows. */
 import type { X509Authority } from '../authority/authority.ts'
+import type { JwtAuthority } from '../authority/jwt/jwt-authority.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import { openProcess } from '../os/process/open-process.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -31,6 +32,7 @@ export interface AdminSocketParts {
   readonly sds: Sds
   readonly identities: Identities
   readonly authority: X509Authority
+  readonly jwtAuthority: JwtAuthority
   readonly bundles: Bundles
   readonly secrets: Secrets
   readonly sources: Sources

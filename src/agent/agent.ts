@@ -98,14 +98,16 @@ export async function startAgent(
   log.info({ ...addresses, trustDomain, version: environment.version }, 'agent ready')
 
   const { grants, callers, identities, bundles, authority, socket } = parts
+  const { jwtAuthority, jwtSvids } = parts
   return {
     addresses,
     reload,
     async stop() {
       serving.endStreams('the agent is shutting down')
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
-      for (const part of [grants, callers, identities, bundles, sources, timeline]) part?.close()
-      await authority.close()
+      const open = [grants, callers, identities, jwtSvids, bundles, sources, timeline]
+      for (const part of open) part?.close()
+      await Promise.all([authority.close(), jwtAuthority.close()])
       stateFolder.close()
     },
   }
@@ -193,7 +195,7 @@ async function openOutside(setting: Setting, parts: Parts) {
   const health = createHealth({
     clock,
     deadlineMs: HEALTH_DEADLINE_MS,
-    checks: healthChecks({ socket: config.socket, authority, sources, clock }),
+    checks: healthChecks({ ...parts, socket: config.socket, clock }),
   })
   const reload = async (): Promise<void> => {
     sources.check()

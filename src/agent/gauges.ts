@@ -22,7 +22,7 @@ export interface Moment {
   readonly bundles: Readonly<Record<string, { readonly file: string }>>
 }
 
-type BothLeft = readonly [seconds: ExpiryGauge<number>, share: ExpiryGauge<Life>]
+export type BothLeft = readonly [seconds: ExpiryGauge<number>, share: ExpiryGauge<Life>]
 
 export function showLife([seconds, share]: BothLeft, key: string, life: Life | undefined): void {
   if (life === undefined) {
@@ -73,6 +73,7 @@ export function reportBundles(
     for (const name of before.keys())
       if (!bundles.has(name)) {
         metrics.bundleCertificates.remove({ trust_domain: name })
+        metrics.bundleJwtKeys.remove({ trust_domain: name })
         metrics.bundleRefreshHint.remove({ trust_domain: name })
         showLife(left, name, undefined)
       }
@@ -80,13 +81,15 @@ export function reportBundles(
       if (before.get(name) === bundle) continue
       const authorities = bundle.x509Authorities.map((der) => parseCertificate(der, name))
       metrics.bundleCertificates.set({ trust_domain: name }, authorities.length)
+      const jwtKeys = bundle.jwtAuthorities.length
+      metrics.bundleJwtKeys.set({ trust_domain: name }, jwtKeys)
       const byEnd = authorities.toSorted((one, other) => one.notAfter - other.notAfter)
       showLife(left, name, byEnd.at(-1))
       const { refreshHintSeconds } = bundle
       if (refreshHintSeconds === undefined) metrics.bundleRefreshHint.remove({ trust_domain: name })
       else metrics.bundleRefreshHint.set({ trust_domain: name }, refreshHintSeconds)
       log.info(
-        { trustDomain: name, own: name === own, certificates: authorities.length },
+        { trustDomain: name, own: name === own, certificates: authorities.length, jwtKeys },
         'bundle in force',
       )
     }

@@ -1,6 +1,7 @@
 /** What must work for the agent to be live and ready: the path a caller takes, not a flag. */
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
-import type { X509Authority } from '../authority/authority.ts'
+import type { AuthorityState, X509Authority } from '../authority/authority.ts'
+import type { JwtAuthority } from '../authority/jwt/jwt-authority.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { ErrorCode } from '../runtime/errors.ts'
 import { SpindleError } from '../runtime/errors.ts'
@@ -16,10 +17,16 @@ const PROBE_MS = 1_500
 export function healthChecks(parts: {
   readonly socket: string
   readonly authority: X509Authority
+  readonly jwtAuthority: JwtAuthority
   readonly sources: Sources
   readonly clock: Clock
 }): readonly HealthCheck[] {
-  const { socket, authority, sources, clock } = parts
+  const { socket, authority, jwtAuthority, sources, clock } = parts
+  const signs = ({ slots, fault }: Pick<AuthorityState, 'slots' | 'fault'>, lacks: string) => {
+    const active = slots.some((slot) => slot.status === 'active' && slot.notAfter > clock.now())
+    if (!active) throw new SpindleError('authority_unavailable', fault ?? lacks)
+    return fault
+  }
   return [
     {
       name: 'sds',
@@ -35,13 +42,12 @@ export function healthChecks(parts: {
     {
       name: 'authority',
       probes: ['ready'],
-      async run() {
-        const { slots, fault } = authority.state.current
-        const signs = slots.some((slot) => slot.status === 'active' && slot.notAfter > clock.now())
-        if (!signs)
-          throw new SpindleError('authority_unavailable', fault ?? 'no CA certificate is active')
-        return fault
-      },
+      run: async () => signs(authority.state.current, 'no CA certificate is active'),
+    },
+    {
+      name: 'jwt-authority',
+      probes: ['ready'],
+      run: async () => signs(jwtAuthority.state.current, 'no key for JWT-SVIDs is active'),
     },
     {
       name: 'sources',

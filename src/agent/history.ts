@@ -32,6 +32,11 @@ export function recordReports(report: Reporter, timeline: Recorder): Reporter {
       report.authorityEvent(event)
       for (const happening of ofAuthority(event)) timeline.add(happening)
     },
+    jwtAuthorityEvent(event) {
+      report.jwtAuthorityEvent(event)
+      for (const happening of ofAuthority(event))
+        timeline.add({ ...happening, detail: `JWT key ${happening.detail}` })
+    },
     attestationRefused(connection, code, message) {
       report.attestationRefused(connection, code, message)
       const { pid } = connection.peer
@@ -151,13 +156,17 @@ function recordBundles(timeline: Recorder): Reporter['bundles'] {
       if (!bundles.has(name)) timeline.add({ kind: 'bundle', subject: name, detail: 'gone' })
     for (const [name, bundle] of bundles) {
       if (before.get(name) === bundle) continue
-      const count = bundle.x509Authorities.length
-      timeline.add({
-        kind: 'bundle',
-        subject: name,
-        detail: `${count} ${count === 1 ? 'authority' : 'authorities'}`,
-      })
+      timeline.add({ kind: 'bundle', subject: name, detail: contentOf(bundle) })
     }
     before = bundles
   }
+}
+
+function contentOf({ x509Authorities, jwtAuthorities }: Bundle): string {
+  const certificates = x509Authorities.length
+  const keys = jwtAuthorities.length
+  return [
+    `${certificates} ${certificates === 1 ? 'authority' : 'authorities'}`,
+    ...(keys === 0 ? [] : [`${keys} JWT ${keys === 1 ? 'key' : 'keys'}`]),
+  ].join(', ')
 }

@@ -2,13 +2,15 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import type { X509Authority } from '../authority/authority.ts'
+import type { JwtAuthority } from '../authority/jwt/jwt-authority.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import type {
   HeldSecret,
   Sidecar as SidecarMessage,
+  Slot,
   TrustBundle,
 } from '#spindle/admin/v1/admin_pb.js'
-import type { PageEntry, PageSecret, PageSidecar, PageState } from '../http/page-state.ts'
+import type { PageEntry, PageSecret, PageSidecar, PageSlot, PageState } from '../http/page-state.ts'
 import type { PeerHandle } from '../os/peer-credentials.ts'
 import type { Entry } from '../registration/entry.ts'
 import { nearCallers } from '../registration/near-callers.ts'
@@ -34,6 +36,7 @@ export interface PageStateParts {
   readonly sds: Sds
   readonly identities: Identities
   readonly authority: X509Authority
+  readonly jwtAuthority: JwtAuthority
   readonly bundles: Bundles
   readonly sources: Sources
   /** Since the start, by class. */
@@ -46,7 +49,7 @@ const USERS_TOLD = 100
 const ENTRIES_TOLD = 5_000
 
 export async function describePage(parts: PageStateParts): Promise<PageState> {
-  const { config, sds, clock, authority, startedAt } = parts
+  const { config, sds, clock, authority, jwtAuthority, startedAt } = parts
   const at = clock.now()
   const nacks = await parts.nacks()
   const streamsOf = Map.groupBy(sds.streams, (stream) => stream.sidecar)
@@ -55,7 +58,11 @@ export async function describePage(parts: PageStateParts): Promise<PageState> {
     sidecars.push(pageSidecar(describeSidecar(sidecar, streams)))
     if (sidecars.length % SIDECARS_A_TURN === 0) await nextTurn()
   }
-  const { kind, slots, fault } = describeAuthority(config.authority.kind, authority.state.current)
+  const { kind, slots, fault, jwtSlots, jwtFault } = describeAuthority(
+    config.authority.kind,
+    authority.state.current,
+    jwtAuthority.state.current,
+  )
   return {
     at,
     agent: {
@@ -72,14 +79,10 @@ export async function describePage(parts: PageStateParts): Promise<PageState> {
     ...describeEntries(parts, [...streamsOf.keys()]),
     authority: {
       kind,
-      slots: slots.map(({ authorityId, status, notBefore, notAfter, activatesAt }) => ({
-        authorityId,
-        status,
-        notBefore: instant(notBefore) ?? 0,
-        notAfter: instant(notAfter) ?? 0,
-        ...given('activatesAt', instant(activatesAt)),
-      })),
+      slots: slots.map(pageSlot),
+      jwtSlots: jwtSlots.map(pageSlot),
       ...given('fault', fault),
+      ...given('jwtFault', jwtFault),
     },
     bundles: describeBundles(parts),
     sources: sourceStates(parts).map(({ name, file, loadedAt, fault: why }) => ({
@@ -101,6 +104,16 @@ function given<K extends string, V extends string | number>(
   value: V | undefined,
 ): { readonly [k in K]?: V } {
   return value === undefined || value === '' ? {} : ({ [key]: value } as { readonly [k in K]: V })
+}
+
+function pageSlot({ authorityId, status, notBefore, notAfter, activatesAt }: Slot): PageSlot {
+  return {
+    authorityId,
+    status,
+    notBefore: instant(notBefore) ?? 0,
+    notAfter: instant(notAfter) ?? 0,
+    ...given('activatesAt', instant(activatesAt)),
+  }
 }
 
 function pageSidecar(sidecar: SidecarMessage): PageSidecar {

@@ -1,6 +1,6 @@
 /** What happens in the agent, as metrics and log lines; the stages only say that it happened. */
-import type { AuthorityState } from '../authority/authority.ts'
-import type { AuthorityEvent } from '../authority/authority.ts'
+import type { AuthorityEvent, AuthorityState, SlotView } from '../authority/authority.ts'
+import type { JwtAuthorityState } from '../authority/jwt/jwt-authority.ts'
 import type { Fault } from '../config/fault.ts'
 import { faultLine } from '../config/fault.ts'
 import type { PeerHandle } from '../os/peer-credentials.ts'
@@ -13,10 +13,11 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Seldom } from '../telemetry/seldom.ts'
 import type { Connection } from './accept/connection.ts'
 import { reportBundles, reportMoment, showLife } from './gauges.ts'
-import type { Moment } from './gauges.ts'
+import type { BothLeft, Moment } from './gauges.ts'
 import type { Caller } from './match/caller.ts'
 import type { SourceState } from './match/source.ts'
 import type { IdentityEvent } from './obtain/held-identity.ts'
+import type { JwtSvidEvent } from './obtain/jwt-svids.ts'
 import type { ConnectionReport } from './socket.ts'
 
 export interface Reporter {
@@ -26,9 +27,12 @@ export interface Reporter {
   registry(registry: Registry): void
   authority(state: AuthorityState): void
   authorityEvent(event: AuthorityEvent): void
+  jwtAuthority(state: JwtAuthorityState): void
+  jwtAuthorityEvent(event: AuthorityEvent): void
   attested(caller: Caller, elapsedMs: number): void
   attestationRefused(connection: Connection, code: ErrorCode, message: string): void
   identityEvent(event: IdentityEvent): void
+  jwtSvidEvent(event: JwtSvidEvent): void
   /** Before each scrape. */
   moment(moment: Moment): void
   bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
@@ -49,6 +53,7 @@ export function createReporter({ metrics, log, seldom, own }: ReporterParts): Re
   return {
     ...reportSources(metrics, log),
     ...reportAuthority(metrics, log),
+    ...reportJwt(metrics, log, seldom),
     ...reportCallers(metrics, log, seldom),
     identityEvent: (event) => tellIdentity(metrics, log, event),
     moment: reportMoment(metrics),
@@ -87,36 +92,74 @@ function reportAuthority(
 ): Pick<Reporter, 'authority' | 'authorityEvent'> {
   return {
     authority(state) {
-      for (const status of ['prepared', 'active', 'old'] as const)
-        metrics.authoritySlots.set(
-          { status },
-          state.slots.filter((slot) => slot.status === status).length,
-        )
-      const active = state.slots.find((slot) => slot.status === 'active')
-      const { authorityActiveSecondsLeft, authorityActiveLifeLeft } = metrics
-      showLife([authorityActiveSecondsLeft, authorityActiveLifeLeft], '', active)
+      showSlots(state.slots, {
+        count: metrics.authoritySlots,
+        left: [metrics.authorityActiveSecondsLeft, metrics.authorityActiveLifeLeft],
+      })
       const { authorityAttachedSecondsLeft, authorityAttachedLifeLeft } = metrics
       showLife([authorityAttachedSecondsLeft, authorityAttachedLifeLeft], '', state.attached)
       metrics.authorityFault.set(state.fault === undefined ? 0 : 1)
     },
-    authorityEvent(event) {
-      const { kind, ...fields } = event
-      switch (event.kind) {
-        case 'issued':
-          break
-        case 'failed':
-        case 'unsaved':
-        case 'reload_failed':
-        case 'state_set_aside':
-          log.error({ event: kind, ...fields }, 'authority')
-          break
-        case 'prepared':
-        case 'activated':
-        case 'pruned':
-        case 'reloaded':
-          log.info({ event: kind, ...fields }, 'authority')
-          break
-      }
+    authorityEvent: (event) => tellAuthority(log, event, 'authority'),
+  }
+}
+
+function showSlots(
+  slots: readonly SlotView[],
+  gauges: { readonly count: Metrics['authoritySlots']; readonly left: BothLeft },
+): void {
+  for (const status of ['prepared', 'active', 'old'] as const)
+    gauges.count.set({ status }, slots.filter((slot) => slot.status === status).length)
+  const active = slots.find((slot) => slot.status === 'active')
+  showLife(gauges.left, '', active)
+}
+
+function tellAuthority(log: Log, event: AuthorityEvent, name: string): void {
+  const { kind, ...fields } = event
+  switch (event.kind) {
+    case 'issued':
+      break
+    case 'failed':
+    case 'unsaved':
+    case 'reload_failed':
+    case 'state_set_aside':
+      log.error({ event: kind, ...fields }, name)
+      break
+    case 'prepared':
+    case 'activated':
+    case 'pruned':
+    case 'reloaded':
+      log.info({ event: kind, ...fields }, name)
+      break
+  }
+}
+
+function reportJwt(
+  metrics: Metrics,
+  log: Log,
+  seldom: Seldom,
+): Pick<Reporter, 'jwtAuthority' | 'jwtAuthorityEvent' | 'jwtSvidEvent'> {
+  return {
+    jwtAuthority(state) {
+      showSlots(state.slots, {
+        count: metrics.jwtAuthoritySlots,
+        left: [metrics.jwtAuthorityActiveSecondsLeft, metrics.jwtAuthorityActiveLifeLeft],
+      })
+      metrics.jwtAuthorityFault.set(state.fault === undefined ? 0 : 1)
+    },
+    jwtAuthorityEvent(event) {
+      if (event.kind === 'issued') metrics.jwtSign.observe(event.tookMs / 1000)
+      tellAuthority(log, event, 'JWT authority')
+    },
+    jwtSvidEvent(event) {
+      const { kind, entry, ...fields } = event
+      const { id, spiffeId } = entry
+      metrics.jwtSvids.inc({ result: kind })
+      if (kind === 'failed') seldom.error(id, { spiffeId, ...fields }, 'JWT-SVID not signed')
+      else if (kind === 'signed') log.debug({ spiffeId, ...fields }, 'JWT-SVID signed')
+      // JI-9 (JWT-SVID 3.2, 7.2): each of the audiences could present it to the others.
+      if (kind === 'signed' && event.audiences > 1)
+        seldom.warn(id, { spiffeId, audiences: event.audiences }, 'JWT-SVID for several audiences')
     },
   }
 }

@@ -3,6 +3,7 @@ import { create } from '@bufbuild/protobuf'
 import type { GetStatusResponse } from '#spindle/admin/v1/admin_pb.js'
 import { GetStatusResponseSchema } from '#spindle/admin/v1/admin_pb.js'
 import type { X509Authority } from '../authority/authority.ts'
+import type { JwtAuthority } from '../authority/jwt/jwt-authority.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
 import type { PeerHandle } from '../os/peer-credentials.ts'
 import type { HealthResult } from '../telemetry/health.ts'
@@ -25,6 +26,7 @@ export interface StatusParts {
   readonly identities: Identities
   readonly sources: Sources
   readonly authority: X509Authority
+  readonly jwtAuthority: JwtAuthority
 }
 
 export async function describeStatus(parts: StatusParts): Promise<GetStatusResponse> {
@@ -32,6 +34,7 @@ export async function describeStatus(parts: StatusParts): Promise<GetStatusRespo
   const { ok, checks } = await parts.ready()
   const sources = sourceStates(parts)
   const fault = parts.authority.state.current.fault
+  const jwtFault = parts.jwtAuthority.state.current.fault
   const started = timestamp(startedAt)
   return create(GetStatusResponseSchema, {
     version: parts.version,
@@ -49,6 +52,7 @@ export async function describeStatus(parts: StatusParts): Promise<GetStatusRespo
       ...(fault !== undefined && config.authority.kind === 'embedded'
         ? [`authority: ${fault}`]
         : []),
+      ...(jwtFault === undefined ? [] : [`jwt-authority: ${jwtFault}`]),
     ],
     connections: parts.connections(),
     streams: sds.streams.size,

@@ -1,15 +1,14 @@
 /** `spindle status`, `reload`, `ca`, `bundle` and `svid`: the agent as a whole. */
 import type { Command } from 'commander'
-import type { GetStatusResponse, Source } from '#spindle/admin/v1/admin_pb.js'
+import type { GetStatusResponse, Source, TrustBundle } from '#spindle/admin/v1/admin_pb.js'
 import { AdminService } from '#spindle/admin/v1/admin_pb.js'
 import type { AskOptions } from './ask.ts'
 import { ask } from './ask.ts'
+import { addAuthorityCommands, ROTATE_DEADLINE_MS } from './ca.ts'
 import type { Io } from './io.ts'
 import { adminSocketOption, formatOption } from './options.ts'
+import type { Cell } from './output.ts'
 import { fromNow, instant, record, table } from './output.ts'
-
-/** A rotation waits for sidecars to take the new bundle. */
-const ROTATE_DEADLINE_MS = 120_000
 
 export function addShowCommands(program: Command, io: Io): void {
   const command = (parent: Command, name: string, description: string): Command =>
@@ -49,16 +48,12 @@ export function addShowCommands(program: Command, io: Io): void {
         table(
           ['TRUST DOMAIN', 'OWN', 'AUTHORITY', 'SUBJECT', 'EXPIRES', 'FAULT'],
           answer.bundles.flatMap((bundle) =>
-            bundle.certificates.length === 0
-              ? [[bundle.trustDomain, bundle.own, '', '', '', bundle.fault]]
-              : bundle.certificates.map((certificate) => [
-                  bundle.trustDomain,
-                  bundle.own,
-                  certificate.subjectKeyId,
-                  certificate.subject,
-                  fromNow(certificate.notAfter, now),
-                  bundle.fault,
-                ]),
+            authoritiesOf(bundle, now).map((authority) => [
+              bundle.trustDomain,
+              bundle.own,
+              ...authority,
+              bundle.fault,
+            ]),
           ),
         ),
     }),
@@ -75,47 +70,20 @@ export function addShowCommands(program: Command, io: Io): void {
     )
 }
 
-type AddCommand = (parent: Command, name: string, description: string) => Command
-
-function addAuthorityCommands(ca: Command, io: Io, command: AddCommand): void {
-  command(ca, 'show', 'the slots of the signing authority').action((options: AskOptions) =>
-    ask(io, options, {
-      method: AdminService.method.getAuthority,
-      request: {},
-      table: (answer, now) =>
-        table(
-          ['AUTHORITY', 'STATUS', 'SIGNS', 'EXPIRES', 'NOT AFTER'],
-          answer.slots.map((slot) => [
-            slot.authorityId,
-            slot.status,
-            slot.status === 'prepared'
-              ? fromNow(slot.activatesAt, now)
-              : slot.status === 'active'
-                ? 'now'
-                : 'no more',
-            fromNow(slot.notAfter, now),
-            instant(slot.notAfter),
-          ]),
-        ) + (answer.fault === '' ? '' : `\nfault: ${answer.fault}\n`),
-    }),
-  )
-  command(
-    ca,
-    'rotate',
-    'prepare a next authority, publish it, wait for sidecars to trust it, let it sign',
-  ).action((options: AskOptions) =>
-    ask(io, options, {
-      method: AdminService.method.rotateAuthority,
-      request: {},
-      table: (answer) =>
-        record([
-          ['active authority', answer.activeAuthorityId],
-          ['bundle acknowledged', `${answer.acknowledged} of ${answer.holding}`],
-          ['identities renewed', answer.renewed],
-        ]),
-      deadlineMs: ROTATE_DEADLINE_MS,
-    }),
-  )
+/** Certificates, then keys for JWT-SVIDs: id, subject and end of each; one empty one where there is none. */
+function authoritiesOf(
+  { certificates, jwtKeyIds }: TrustBundle,
+  now: number,
+): readonly (readonly Cell[])[] {
+  const all = [
+    ...certificates.map(({ subjectKeyId, subject, notAfter }) => [
+      subjectKeyId,
+      subject,
+      fromNow(notAfter, now),
+    ]),
+    ...jwtKeyIds.map((id) => [id, 'JWT key', '']),
+  ]
+  return all.length === 0 ? [['', '', '']] : all
 }
 
 function statusTable(status: GetStatusResponse, now: number): string {

@@ -26,8 +26,11 @@ export interface PageState {
   readonly authority: {
     readonly kind: string
     readonly slots: readonly PageSlot[]
+    /** Keys for JWT-SVIDs. */
+    readonly jwtSlots: readonly PageSlot[]
     /** Why it cannot sign or rotate just now. */
     readonly fault?: string
+    readonly jwtFault?: string
   }
   readonly bundles: readonly PageBundle[]
   readonly sources: readonly PageSource[]

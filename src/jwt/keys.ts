@@ -13,6 +13,8 @@ export interface JwtVerificationKey {
   readonly algorithm: JwtAlgorithm
   readonly jwk: JwtAuthorityJwk
   readonly publicKey: KeyObject
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Buffer
 }
 
 export interface JwtSigningKey extends JwtVerificationKey {
@@ -35,7 +37,7 @@ export function jwtVerificationKey(spki: Buffer, place: string): JwtVerification
   }
   const keyId = thumbprint(members)
   const jwk = { use: 'jwt-svid', kid: keyId, alg: algorithm, ...members }
-  return { keyId, algorithm, jwk, publicKey }
+  return { keyId, algorithm, jwk, publicKey, spki }
 }
 
 const MIN_RSA_BITS = 2048

@@ -130,6 +130,7 @@ function troubles(
   return [
     ...checks.map(({ name, detail }) => `not ready: ${name}: ${detail}`),
     ...(authority.fault === undefined ? [] : [`authority: ${authority.fault}`]),
+    ...(authority.jwtFault === undefined ? [] : [`JWT authority: ${authority.jwtFault}`]),
     ...sources.flatMap(({ name, fault }) => (fault === undefined ? [] : [`${name}: ${fault}`])),
     ...entries.flatMap(({ spiffeId, fault }) =>
       fault === undefined ? [] : [`no newer X.509-SVID for ${spiffeId}: ${fault}`],

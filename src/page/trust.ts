@@ -1,4 +1,4 @@
-/** CA slots, bundles, files, and rejections by class. */
+/** CA slots, keys for JWT-SVIDs, bundles, files, and rejections by class. */
 import type { PageBundle, PageSlot, PageSource, PageState } from '../http/page-state.ts'
 import { badge, byId, countdown, el, noRow } from './dom.ts'
 import { lookOfState } from './text.ts'
@@ -13,6 +13,7 @@ export function createTrust(): (state: PageState) => void {
     shown = key
     byId('authority-kind').textContent = `· ${authority.kind}`
     fill('slots', 4, authority.slots.map(slotRow), 'There is none yet.')
+    fill('jwt-slots', 4, authority.jwtSlots.map(slotRow), 'There is none yet.')
     fill('bundles', 3, bundles.flatMap(bundleRows), 'There is none yet.')
     fill('sources', 4, sources.map(sourceRow), 'None is configured.')
     const rows = nacks.map(([name, count, now]) =>

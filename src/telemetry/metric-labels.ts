@@ -1,4 +1,18 @@
-/** What the labels of metrics may be, where that is known beforehand, and the buckets of histograms. */
+/** What a metric is said to be; what its labels may be, where that is known beforehand; and the buckets of histograms. */
+
+/** The values a label may take, or, where they are not known beforehand, what they are. */
+type LabelMeaning = readonly string[] | string
+
+interface Meaning {
+  /** Without the prefix `spindle_agent_`. */
+  readonly name: string
+  readonly help: string
+  readonly labels: Readonly<Record<string, LabelMeaning>>
+}
+
+export type MetricMeaning =
+  | ({ readonly type: 'counter' | 'gauge' } & Meaning)
+  | ({ readonly type: 'histogram'; readonly buckets: readonly number[] } & Meaning)
 
 export const VARIANTS = ['sotw', 'delta', 'fetch'] as const
 export const STREAM_VARIANTS = ['sotw', 'delta'] as const

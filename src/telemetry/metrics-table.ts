@@ -3,6 +3,8 @@
  * (`node .ci/generate-docs.mjs`). Names follow https://prometheus.io/docs/practices/naming/: base units, counters end in _total.
  */
 
+import { AUTHORITY_METRICS } from './authority-metrics.ts'
+import type { MetricMeaning } from './metric-labels.ts'
 import {
   VARIANTS,
   STREAM_VARIANTS,
@@ -12,20 +14,6 @@ import {
   WAIT_BUCKETS,
   WORK_BUCKETS,
 } from './metric-labels.ts'
-
-/** The values a label may take, or, where they are not known beforehand, what they are. */
-type LabelMeaning = readonly string[] | string
-
-interface Meaning {
-  /** Without the prefix `spindle_agent_`. */
-  readonly name: string
-  readonly help: string
-  readonly labels: Readonly<Record<string, LabelMeaning>>
-}
-
-export type MetricMeaning =
-  | ({ readonly type: 'counter' | 'gauge' } & Meaning)
-  | ({ readonly type: 'histogram'; readonly buckets: readonly number[] } & Meaning)
 
 export const PREFIX = 'spindle_agent_'
 
@@ -152,72 +140,7 @@ export const METRICS = {
     help: 'Connections that were closed before they were served, or (`excess`) for what they sent.',
     labels: { reason: CONNECTION_REFUSALS },
   },
-  authoritySlots: {
-    type: 'gauge',
-    name: 'authority_slots',
-    help: 'CA certificates of the own authority.',
-    labels: { status: ['prepared', 'active', 'old'] },
-  },
-  authorityActiveSecondsLeft: {
-    type: 'gauge',
-    name: 'authority_active_seconds_left',
-    help: 'Seconds until the CA certificate that signs expires, at the time of the scrape.',
-    labels: {},
-  },
-  authorityActiveLifeLeft: {
-    type: 'gauge',
-    name: 'authority_active_life_left_ratio',
-    help: 'Share of its life that the CA certificate that signs has left, at the time of the scrape.',
-    labels: {},
-  },
-  authorityAttachedSecondsLeft: {
-    type: 'gauge',
-    name: 'authority_attached_seconds_left',
-    help: "Seconds until the first certificate of the operator's CA and what is above it expires; of kind `disk` alone.",
-    labels: {},
-  },
-  authorityAttachedLifeLeft: {
-    type: 'gauge',
-    name: 'authority_attached_life_left_ratio',
-    help: 'Share of its life that this certificate has left.',
-    labels: {},
-  },
-  authorityFault: {
-    type: 'gauge',
-    name: 'authority_fault',
-    help: '1 while the authority cannot sign or rotate, else 0.',
-    labels: {},
-  },
-  bundleCertificates: {
-    type: 'gauge',
-    name: 'bundle_certificates',
-    help: 'X.509 authorities in a bundle.',
-    labels: { trust_domain: 'own or configured trust domain' },
-  },
-  bundleSecondsLeft: {
-    type: 'gauge',
-    name: 'bundle_seconds_left',
-    help: 'Seconds until the last X.509 authority of a bundle expires, at the time of the scrape.',
-    labels: { trust_domain: 'own or configured trust domain' },
-  },
-  bundleLifeLeft: {
-    type: 'gauge',
-    name: 'bundle_life_left_ratio',
-    help: 'Share of its life that the last X.509 authority of a bundle has left, at the time of the scrape.',
-    labels: { trust_domain: 'own or configured trust domain' },
-  },
-  bundleFileModified: {
-    type: 'gauge',
-    name: 'bundle_file_modified_timestamp_seconds',
-    help: 'When the file of a bundle was last written, in seconds since the epoch.',
-    labels: { trust_domain: 'configured trust domain' },
-  },
-  bundleRefreshHint: {
-    type: 'gauge',
-    name: 'bundle_refresh_hint_seconds',
-    help: 'How often a bundle asks to be fetched (`spiffe_refresh_hint`); only where it says so.',
-    labels: { trust_domain: 'configured trust domain' },
-  },
+  ...AUTHORITY_METRICS,
   issue: {
     type: 'histogram',
     name: 'issue_seconds',

@@ -4,7 +4,8 @@ import type { Clock } from '../runtime/clock.ts'
 import { createExpiryGauge, lifeLeft, secondsLeft } from './expiry-gauge.ts'
 import type { ExpiryGauge, Life } from './expiry-gauge.ts'
 import { METRICS, PREFIX } from './metrics-table.ts'
-import type { MetricMeaning, MetricName } from './metrics-table.ts'
+import type { MetricMeaning } from './metric-labels.ts'
+import type { MetricName } from './metrics-table.ts'
 
 type Table = typeof METRICS
 type LabelsOf<N extends MetricName> = {
@@ -35,12 +36,14 @@ const SECONDS_LEFT = {
   secretSecondsLeft: 'spiffe_id',
   authorityActiveSecondsLeft: undefined,
   authorityAttachedSecondsLeft: undefined,
+  jwtAuthorityActiveSecondsLeft: undefined,
   bundleSecondsLeft: 'trust_domain',
 } as const
 const LIFE_LEFT = {
   secretLifeLeft: 'spiffe_id',
   authorityActiveLifeLeft: undefined,
   authorityAttachedLifeLeft: undefined,
+  jwtAuthorityActiveLifeLeft: undefined,
   bundleLifeLeft: 'trust_domain',
 } as const
 type Expiring = {

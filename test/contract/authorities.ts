@@ -99,8 +99,9 @@ export function setting(kind: Kind): Setting {
 export const key = await generateKey('ec-p256')
 export const request = { spiffeId: web, dnsNames: [], spki: key.spki, ttlMs: 10 * MINUTE }
 
-export const statuses = (state: AuthorityState): string[] => state.slots.map((slot) => slot.status)
-export const idOf = (state: AuthorityState, status: string): string | undefined =>
+export const statuses = (state: Pick<AuthorityState, 'slots'>): string[] =>
+  state.slots.map((slot) => slot.status)
+export const idOf = (state: Pick<AuthorityState, 'slots'>, status: string): string | undefined =>
   state.slots.find((slot) => slot.status === status)?.authorityId
 
 export function verify(authority: X509Authority, chain: readonly Buffer[], now: number): void {

@@ -98,8 +98,8 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
   },
   SpindleAuthorityFault: {
     at: '3m',
-    fires: { authority_fault: '1x10' },
-    quiet: { authority_fault: '0 1 0 1 0 0 0' },
+    fires: { authority_fault: '0x10', jwt_authority_fault: '1x10' },
+    quiet: { authority_fault: '0 1 0 1 0 0 0', jwt_authority_fault: '0x10' },
   },
   SpindleCaHasNoSuccessor: {
     at: '7m',

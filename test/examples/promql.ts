@@ -1,6 +1,6 @@
 /** What a PromQL expression reads, as far as the expressions of examples/ go: metrics of the agent and the labels of each. */
 import { METRICS, PREFIX } from '../../src/telemetry/metrics-table.ts'
-import type { MetricMeaning } from '../../src/telemetry/metrics-table.ts'
+import type { MetricMeaning } from '../../src/telemetry/metric-labels.ts'
 
 /** What a scrape adds. */
 const SCRAPED = ['instance', 'job']

@@ -5,7 +5,12 @@ import type {
   X509Authority,
   X509Request,
 } from '../../src/authority/authority.ts'
-import type { JwtAuthorityState } from '../../src/authority/jwt/jwt-authority.ts'
+import type {
+  IssuedJwtSvid,
+  JwtAuthority,
+  JwtAuthorityState,
+  JwtRequest,
+} from '../../src/authority/jwt/jwt-authority.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import { SpindleError } from '../../src/runtime/errors.ts'
 import { createFeed } from '../../src/runtime/feed.ts'
@@ -69,6 +74,45 @@ export function createFakeAuthority(clock: Clock): FakeAuthority {
     prepare: async () => {},
     activate: async () => {},
     reload: async () => {},
+    close: async () => {},
+  }
+}
+
+/** A JWT authority whose tokens are numbered texts, and which can be made to fail or to wait. */
+export interface FakeJwtAuthority extends JwtAuthority {
+  readonly state: MutableFeed<JwtAuthorityState>
+  readonly requests: readonly JwtRequest[]
+  /** While set, `issue` fails with it. */
+  failure: SpindleError | undefined
+  /** What `issue` waits for before it answers. */
+  before: Promise<unknown> | undefined
+  /** The key that signs from now on. */
+  signWith(authorityId: string): void
+}
+
+export function createFakeJwtAuthority(clock: Clock): FakeJwtAuthority {
+  const requests: JwtRequest[] = []
+  const state = createFeed<JwtAuthorityState>({ keys: [], slots: [slotView('a')] })
+  let authorityId = 'a'
+  return {
+    state,
+    requests,
+    failure: undefined,
+    before: undefined,
+    signWith(id) {
+      authorityId = id
+    },
+    async issue(request): Promise<IssuedJwtSvid> {
+      requests.push(request)
+      const issuedAt = clock.now()
+      await this.before
+      if (this.failure !== undefined) throw this.failure
+      const token = `token ${requests.length}`
+      return { token, issuedAt, expiresAt: issuedAt + request.ttlMs, authorityId }
+    },
+    prepare: async () => {},
+    activate: async () => {},
+    replace: async () => {},
     close: async () => {},
   }
 }

@@ -55,7 +55,8 @@ test(`R03: an agent killed ${KILLS} times during rotations: its ${CLIENTS} clien
     slowest = Math.max(slowest, performance.now() - ready)
     assert.deepEqual(crowdFaults(crowd), [], `after restart ${kill}`)
     const kept = readdirSync(join(agent.folder, 'state')).sort()
-    assert.deepEqual(kept, ['.lock', 'authority-embedded.json'], 'nothing is torn or set aside')
+    const files = ['.lock', 'authority-embedded.json', 'authority-jwt.json']
+    assert.deepEqual(kept, files, 'nothing is torn or set aside')
   }
   t.diagnostic(`all back after ${slowest.toFixed(0)} ms at the latest`)
   assert(slowest < 5 * GOAL_MS)

@@ -72,7 +72,8 @@ test('R17: while the disk is full the old state stays and is served, the fault i
   await assert.rejects(rotate(agent), /may not sign: .*ENOSPC/)
   assert.equal(await active(), signing, 'what could not be stored does not sign')
   assert.equal(kept(), before, 'the old state is as it was')
-  assert.deepEqual(readdirSync(inside).sort(), ['.lock', 'authority-embedded.json', 'filler'])
+  const files = ['.lock', 'authority-embedded.json', 'authority-jwt.json', 'filler']
+  assert.deepEqual(readdirSync(inside).sort(), files)
   assert.equal(await agent.metric(FAULT), 1)
   assert.match((await authority(agent)).fault, /cannot be stored: ENOSPC/)
   assert.match(agent.child.output(), /unsaved.*ENOSPC/)

@@ -50,7 +50,7 @@ test('S07: with umask 000 nobody else may read or write what the agent and its c
     process.umask(umask)
   }
   const modes = Object.fromEntries(
-    ['state', 'state/.lock', 'state/authority-embedded.json']
+    ['state', 'state/.lock', 'state/authority-embedded.json', 'state/authority-jwt.json']
       .concat(['run', 'run/agent.sock', 'run/admin', 'run/admin/admin.sock'])
       .map((name) => [name, modeOf(join(agent.folder, name))]),
   )
@@ -58,6 +58,7 @@ test('S07: with umask 000 nobody else may read or write what the agent and its c
     state: '700',
     'state/.lock': '600',
     'state/authority-embedded.json': '600',
+    'state/authority-jwt.json': '600',
     run: '755',
     'run/agent.sock': '777',
     'run/admin': '700',

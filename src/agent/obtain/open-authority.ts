@@ -4,7 +4,8 @@ import type { X509Authority } from '../../authority/authority.ts'
 import { createDiskAuthority } from '../../authority/disk.ts'
 import { createEmbeddedAuthority } from '../../authority/embedded.ts'
 import type { JwtAuthority } from '../../authority/jwt/jwt-authority.ts'
-import { createJwtAuthority } from '../../authority/jwt/keys-in-memory.ts'
+import { createJwtSlotStore } from '../../authority/jwt/jwt-slot.ts'
+import { createJwtAuthority } from '../../authority/jwt/jwt-slots.ts'
 import { createFileSlotStore } from '../../authority/slot-file.ts'
 import type { AuthorityEvent } from '../../authority/authority.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
@@ -35,9 +36,22 @@ export function openAuthority(
   return createDiskAuthority({ ...common, files, svidTtlMs: config.svid.ttlMs })
 }
 
-export function openJwtAuthority(config: AgentConfig, clock: Clock): Promise<JwtAuthority> {
-  const { authority, svid } = config
-  // Half of its life passes before a successor is prepared: a token lives no longer than that.
-  const keyTtlMs = Math.max(authority.caTtlMs, 2 * svid.jwtTtlMs)
-  return createJwtAuthority({ keyType: authority.jwtKeyType, keyTtlMs, clock })
+/** `stateDir` must be there and ours. */
+export function openJwtAuthority(
+  config: AgentConfig,
+  options: OpenAuthorityOptions,
+): Promise<JwtAuthority> {
+  const { clock, random, onEvent } = options
+  const { authority, stateDir, svid, trustDomain } = config
+  const file = openStateFile(join(stateDir, 'authority-jwt.json'), clock)
+  return createJwtAuthority({
+    trustDomain,
+    keyType: authority.jwtKeyType,
+    // Half of its life passes before a successor is prepared: a token lives no longer than that.
+    keyTtlMs: Math.max(authority.caTtlMs, 2 * svid.jwtTtlMs),
+    clock,
+    random,
+    onEvent,
+    store: createJwtSlotStore(file, trustDomain, onEvent),
+  })
 }

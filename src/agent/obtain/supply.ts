@@ -1,7 +1,6 @@
 /** What is served, from its sources: the authorities, and the identities, tokens and bundles that come of them. */
-import type { AuthorityState, X509Authority } from '../../authority/authority.ts'
-import type { JwtAuthority } from '../../authority/jwt/jwt-authority.ts'
-import type { AuthorityEvent } from '../../authority/authority.ts'
+import type { AuthorityEvent, AuthorityState, X509Authority } from '../../authority/authority.ts'
+import type { JwtAuthority, JwtAuthorityState } from '../../authority/jwt/jwt-authority.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
@@ -14,7 +13,7 @@ import type { IdentityEvent } from './held-identity.ts'
 import { createIdentities } from './identities.ts'
 import type { Identities } from './identities.ts'
 import { createJwtSvids } from './jwt-svids.ts'
-import type { JwtSvids } from './jwt-svids.ts'
+import type { JwtSvidEvent, JwtSvids } from './jwt-svids.ts'
 import { openAuthority, openJwtAuthority } from './open-authority.ts'
 
 export interface Supply {
@@ -34,7 +33,10 @@ export interface SupplyOptions {
   readonly report: {
     authority(state: AuthorityState): void
     authorityEvent(event: AuthorityEvent): void
+    jwtAuthority(state: JwtAuthorityState): void
+    jwtAuthorityEvent(event: AuthorityEvent): void
     identityEvent(event: IdentityEvent): void
+    jwtSvidEvent(event: JwtSvidEvent): void
     bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
   }
 }
@@ -47,8 +49,19 @@ export async function openSupply(config: AgentConfig, options: SupplyOptions): P
   authority.state.subscribe(report.authority)
   const onEvent = report.identityEvent
   const identities = createIdentities({ ...config.svid, authority, clock, random, onEvent })
-  const jwtAuthority = await openJwtAuthority(config, clock)
-  const jwtSvids = createJwtSvids({ authority: jwtAuthority, ttlMs: config.svid.jwtTtlMs })
+  const jwtAuthority = await openJwtAuthority(config, {
+    clock,
+    random,
+    onEvent: report.jwtAuthorityEvent,
+  })
+  report.jwtAuthority(jwtAuthority.state.current)
+  jwtAuthority.state.subscribe(report.jwtAuthority)
+  const jwtSvids = createJwtSvids({
+    authority: jwtAuthority,
+    clock,
+    ttlMs: config.svid.jwtTtlMs,
+    onEvent: report.jwtSvidEvent,
+  })
   const bundles = createBundles(config.trustDomain, authority.state, jwtAuthority.state)
   for (const [trustDomain, source] of federated) {
     bundles.setFederated(trustDomain, source.content.current)

@@ -13,8 +13,9 @@ import {
   RotateAuthorityResponseSchema,
 } from '#spindle/admin/v1/admin_pb.js'
 import type { X509Authority } from '../../authority/authority.ts'
+import type { JwtAuthority } from '../../authority/jwt/jwt-authority.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import { codeOf } from '../../runtime/errors.ts'
+import { codeOf, SpindleError } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import { serviceDefinition } from '../../wire/service.ts'
@@ -25,8 +26,14 @@ import type { ExplainParts } from './admin/explain.ts'
 import { explain } from './admin/explain.ts'
 import type { WatchCall } from './admin/watch-sidecars.ts'
 import { createSidecarWatch } from './admin/watch-sidecars.ts'
-import { describeAuthority, describeBundle, describeSidecar, describeSource } from './describe.ts'
-import { rotateAuthority } from './admin/rotation.ts'
+import {
+  describeAuthority,
+  describeBundle,
+  describeJwtRotation,
+  describeSidecar,
+  describeSource,
+} from './describe.ts'
+import { rotateAuthority, rotateJwtKey } from './admin/rotation.ts'
 import type { Sds } from './sds.ts'
 import type { Bundles } from './secrets.ts'
 
@@ -35,6 +42,7 @@ export interface AdminParts {
   readonly sds: Sds
   readonly identities: Identities
   readonly authority: X509Authority
+  readonly jwtAuthority: JwtAuthority
   readonly authorityKind: string
   readonly bundles: Feed<Bundles>
   readonly trustDomain: TrustDomain
@@ -71,15 +79,24 @@ export function addAdminService(server: Server, parts: AdminParts): () => void {
     [method.getAuthority.name]: unary(method.getAuthority, () =>
       create(
         GetAuthorityResponseSchema,
-        describeAuthority(parts.authorityKind, parts.authority.state.current),
+        describeAuthority(
+          parts.authorityKind,
+          parts.authority.state.current,
+          parts.jwtAuthority.state.current,
+        ),
       ),
     ),
     [method.listBundles.name]: unary(method.listBundles, () => listBundles(parts)),
-    [method.rotateAuthority.name]: unary(method.rotateAuthority, async () => {
+    [method.rotateAuthority.name]: unary(method.rotateAuthority, async ({ jwt, now }) => {
+      if (now && !jwt) throw new SpindleError('request_invalid', 'now: is for the JWT key alone')
       // One at a time: the second begins from what the first has made.
-      const mine = rotating.then(() => rotateAuthority(parts))
+      const mine = rotating.then(async () =>
+        jwt
+          ? describeJwtRotation(await rotateJwtKey(parts.jwtAuthority, now))
+          : create(RotateAuthorityResponseSchema, await rotateAuthority(parts)),
+      )
       rotating = mine.catch(() => undefined)
-      return create(RotateAuthorityResponseSchema, await mine)
+      return mine
     }),
     [method.renewIdentities.name]: unary(method.renewIdentities, async ({ spiffeId }) =>
       create(RenewIdentitiesResponseSchema, {

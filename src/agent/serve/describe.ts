@@ -1,10 +1,12 @@
 /** What the agent knows, as messages of the admin API. */
 import { create } from '@bufbuild/protobuf'
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
 import { timestampFromMs } from '@bufbuild/protobuf/wkt'
 import type {
   GetAuthorityResponse,
   HeldSecret,
+  RotateAuthorityResponse,
   Sidecar as SidecarMessage,
   Source as SourceMessage,
   TrustBundle,
@@ -12,17 +14,21 @@ import type {
 import {
   GetAuthorityResponseSchema,
   HeldSecretSchema,
+  RotateAuthorityResponseSchema,
   SidecarSchema,
   SourceSchema,
   TrustBundleSchema,
 } from '#spindle/admin/v1/admin_pb.js'
-import type { AuthorityState } from '../../authority/authority.ts'
+import type { SlotSchema } from '#spindle/admin/v1/admin_pb.js'
+import type { AuthorityState, SlotView } from '../../authority/authority.ts'
+import type { JwtAuthorityState } from '../../authority/jwt/jwt-authority.ts'
 import { parseCertificate, toPem } from '../../certs/parse.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shown-text.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
 import { serializeBundle } from '../../spiffe/bundle.ts'
 import type { SourceState } from '../match/source.ts'
+import type { JwtRotationReport } from './admin/rotation.ts'
 import type { Sidecar } from './sidecar.ts'
 import type { SdsStream } from './stream.ts'
 
@@ -90,18 +96,35 @@ export function describeSource(state: SourceState): SourceMessage {
   })
 }
 
-export function describeAuthority(kind: string, state: AuthorityState): GetAuthorityResponse {
+export function describeAuthority(
+  kind: string,
+  state: AuthorityState,
+  jwt: JwtAuthorityState,
+): GetAuthorityResponse {
   return create(GetAuthorityResponseSchema, {
     kind,
-    slots: state.slots.map((slot) => ({
-      authorityId: slot.authorityId,
-      status: slot.status,
-      ...at('notBefore', slot.notBefore),
-      ...at('notAfter', slot.notAfter),
-      ...at('activatesAt', slot.activatesAt),
-    })),
+    slots: state.slots.map(describeSlot),
     fault: state.fault ?? '',
     anchorsPem: pemOf(state.anchors),
+    jwtSlots: jwt.slots.map(describeSlot),
+    jwtFault: jwt.fault ?? '',
+  })
+}
+
+const describeSlot = (slot: SlotView): MessageInitShape<typeof SlotSchema> => ({
+  authorityId: slot.authorityId,
+  status: slot.status,
+  ...at('notBefore', slot.notBefore),
+  ...at('notAfter', slot.notAfter),
+  ...at('activatesAt', slot.activatesAt),
+})
+
+export function describeJwtRotation(report: JwtRotationReport): RotateAuthorityResponse {
+  const { activeAuthorityId, prepared } = report
+  return create(RotateAuthorityResponseSchema, {
+    activeAuthorityId,
+    preparedAuthorityId: prepared?.authorityId ?? '',
+    ...at('activatesAt', prepared?.activatesAt),
   })
 }
 
@@ -116,6 +139,7 @@ export function describeBundle(bundle: Bundle, own: boolean, fault: string): Tru
       return { subject, subjectKeyId, ...at('notAfter', notAfter) }
     }),
     fault,
+    jwtKeyIds: bundle.jwtAuthorities.map((jwk) => String(jwk['kid'])),
   })
 }
 

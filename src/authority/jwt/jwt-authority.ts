@@ -39,5 +39,7 @@ export interface JwtAuthority {
   prepare(): Promise<void>
   /** Lets the prepared key sign from now on. */
   activate(): Promise<void>
+  /** Prepares a next key (if none is prepared), which signs by itself as soon as it was published for long enough. */
+  replace(): Promise<void>
   close(): Promise<void>
 }

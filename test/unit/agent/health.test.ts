@@ -14,7 +14,7 @@ import type { Probe } from '../../../src/telemetry/health.ts'
 import { createHealth } from '../../../src/telemetry/health.ts'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { statusOf } from '../../../src/wire/status.ts'
-import { createFakeAuthority, slotView } from '../../fakes/authority.ts'
+import { createFakeAuthority, createFakeJwtAuthority, slotView } from '../../fakes/authority.ts'
 import { temporaryFolder } from '../../fakes/folder.ts'
 
 /** Health of an agent whose socket answers `code`; undefined: nobody listens. */
@@ -31,6 +31,7 @@ async function healthOf(t: TestContext, code: ErrorCode | undefined) {
     await promisify(server.bindAsync.bind(server))(`unix:${socket}`, credentials)
   }
   const authority = createFakeAuthority(systemClock)
+  const jwtAuthority = createFakeJwtAuthority(systemClock)
   const faults: string[] = []
   const sources = {
     states: () => faults.map((fault) => ({ name: 'entries', file: 'f', loadedAt: 0, fault })),
@@ -41,12 +42,13 @@ async function healthOf(t: TestContext, code: ErrorCode | undefined) {
     checks: healthChecks({
       socket,
       authority,
+      jwtAuthority,
       sources: sources as unknown as Sources,
       clock: systemClock,
     }),
   })
   const ok = async (probe: Probe): Promise<boolean> => (await health[probe]()).ok
-  return { health, authority, faults, ok }
+  return { health, authority, jwtAuthority, faults, ok }
 }
 
 test('an agent is live and ready where its own question is answered', async (t) => {
@@ -76,5 +78,16 @@ test('an agent without a CA that signs is live and not ready; a file not in use 
   authority.state.set({ anchors: [], slots: [slotView('a', { notAfter: 1 })], fault: 'disk full' })
   assert.equal(await ok('ready'), false)
   assert.match(JSON.stringify(await health.ready()), /disk full/)
+  assert.equal(await ok('live'), true)
+})
+
+test('an agent without a key that signs JWT-SVIDs is live and not ready', async (t) => {
+  const { ok, health, jwtAuthority } = await healthOf(t, 'not_found')
+  jwtAuthority.state.set({ keys: [], slots: [slotView('a')], fault: 'it is not stored' })
+  assert.equal(await ok('ready'), true)
+  assert.match(JSON.stringify(await health.ready()), /it is not stored/)
+  jwtAuthority.state.set({ keys: [], slots: [slotView('a', { notAfter: 1 })] })
+  assert.equal(await ok('ready'), false)
+  assert.match(JSON.stringify(await health.ready()), /no key for JWT-SVIDs is active/)
   assert.equal(await ok('live'), true)
 })

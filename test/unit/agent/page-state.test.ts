@@ -7,7 +7,7 @@ import type { Entry } from '../../../src/registration/entry.ts'
 import { createRegistry } from '../../../src/registration/match.ts'
 import { parseSelector } from '../../../src/registration/selector.ts'
 import { createFeed } from '../../../src/runtime/feed.ts'
-import { createFakeAuthority } from '../../fakes/authority.ts'
+import { createFakeAuthority, createFakeJwtAuthority } from '../../fakes/authority.ts'
 import { createFakeCaller } from '../../fakes/caller.ts'
 import { createManualClock } from '../../fakes/clock.ts'
 import { createFakeIdentities } from '../../fakes/identities.ts'
@@ -48,6 +48,7 @@ function parts(more: Partial<PageStateParts> = {}): PageStateParts {
     sds: { streams: new Set() } as unknown as PageStateParts['sds'],
     identities,
     authority: createFakeAuthority(clock),
+    jwtAuthority: createFakeJwtAuthority(clock),
     bundles: { feed: createFeed(new Map()) } as unknown as PageStateParts['bundles'],
     sources: { entries, states: () => [state] } as unknown as PageStateParts['sources'],
     nacks: async () => ({ ocsp: 2 }),
@@ -167,6 +168,7 @@ test('describePage() tells the agent, CAs, files and NACKs, and nothing that is 
   assert.deepEqual(page.authority, {
     kind: 'embedded',
     slots: [{ authorityId: 'a', status: 'active', notBefore: 0, notAfter: 2 ** 50 }],
+    jwtSlots: [{ authorityId: 'a', status: 'active', notBefore: 0, notAfter: 2 ** 50 }],
   })
   assert.deepEqual(page.sources, [
     { name: 'entries', file: 'e.yaml', loadedAt: 1, fault: 'line 3' },

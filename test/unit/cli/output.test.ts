@@ -43,7 +43,8 @@ test('record() aligns values behind the longest name', () => {
 test('render() prints a message as its proto3 JSON, with fields that are empty, and YAML says the same', () => {
   const value = create(RotateAuthorityResponseSchema, { activeAuthorityId: 'ab', holding: 2 })
   const message = { schema: RotateAuthorityResponseSchema, value }
-  const fields = { activeAuthorityId: 'ab', acknowledged: 0, holding: 2, renewed: 0 }
+  const counts = { acknowledged: 0, holding: 2, renewed: 0 }
+  const fields = { activeAuthorityId: 'ab', ...counts, preparedAuthorityId: '' }
   assert.equal(render('json', message, assert.fail), `${JSON.stringify(fields, null, 2)}\n`)
   assert.deepEqual(parse(render('yaml', message, assert.fail)), fields)
   assert.equal(

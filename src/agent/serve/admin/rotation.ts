@@ -1,5 +1,6 @@
 /** A rotation that is asked for: each step waits for the one before to have reached the sidecars. */
 import type { X509Authority } from '../../../authority/authority.ts'
+import type { JwtAuthority } from '../../../authority/jwt/jwt-authority.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Identities } from '../../obtain/identities.ts'
 import type { Sds } from '../sds.ts'
@@ -84,4 +85,33 @@ function published({
       if (done()) finish()
     })
   })
+}
+
+export interface JwtRotationReport {
+  readonly activeAuthorityId: string
+  /** What signs next; undefined: it signs already. */
+  readonly prepared?: { readonly authorityId: string; readonly activatesAt?: number }
+}
+
+/**
+ * Has the key for JWT-SVIDs replaced. Nobody says which bundle of keys it has, so the next one signs once it was out for
+ * long enough, or, where it is asked for `now`, at once.
+ */
+export async function rotateJwtKey(
+  authority: JwtAuthority,
+  now: boolean,
+): Promise<JwtRotationReport> {
+  if (now) {
+    await authority.prepare()
+    await authority.activate()
+  } else {
+    await authority.replace()
+  }
+  const { slots } = authority.state.current
+  const active = slots.find((slot) => slot.status === 'active')
+  const prepared = slots.find((slot) => slot.status === 'prepared')
+  return {
+    activeAuthorityId: active?.authorityId ?? '',
+    ...(prepared !== undefined && { prepared }),
+  }
 }

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts'
+import { until } from '../fakes/until.ts'
+import { idOf, statuses } from './authorities.ts'
+import { jwtSetting, KEY_TTL, HOUR, kinds, MINUTE, request, verify } from './jwt-authorities.ts'
+
+for (const kind of kinds) {
+  describe(`JwtAuthority, ${kind.name}`, () => {
+    test('issue: gives a token that a key of the state verifies, of the time asked for', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      clock.jump(123)
+      const svid = await authority.issue(request)
+      const { claims, header } = await verify(authority, svid.token, clock.now())
+      assert.equal(svid.authorityId, idOf(authority.state.current, 'active'))
+      assert.deepEqual(header, { alg: 'ES256', kid: svid.authorityId, typ: 'JWT' })
+      const iat = Math.floor(clock.now() / 1000)
+      const exp = Math.floor((clock.now() + request.ttlMs) / 1000)
+      assert.deepEqual([svid.issuedAt, svid.expiresAt], [iat * 1000, exp * 1000])
+      assert.deepEqual(claims, { sub: request.spiffeId, aud: ['reports'], exp, iat })
+      await authority.close()
+    })
+
+    test('issue: a token never outlives the key that signed it', async () => {
+      const { open } = jwtSetting(kind)
+      const authority = await open()
+      const svid = await authority.issue({ ...request, ttlMs: 100 * KEY_TTL })
+      const active = authority.state.current.slots.find((slot) => slot.status === 'active')
+      assert.equal(svid.expiresAt, active?.notAfter)
+      await authority.close()
+    })
+
+    test('issue: refuses an ID of another trust domain, the trust domain itself, and no audience', async () => {
+      const { open } = jwtSetting(kind)
+      const authority = await open()
+      for (const id of [
+        'spiffe://other.test/web',
+        'spiffe://example.org.test/a',
+        'spiffe://example.org',
+      ]) {
+        const wanted = authority.issue({ ...request, spiffeId: parseSpiffeId(id) })
+        await assert.rejects(wanted, { code: 'request_invalid' }, id)
+      }
+      for (const audience of [[], [''], ['a', '']])
+        await assert.rejects(authority.issue({ ...request, audience }), { code: 'request_invalid' })
+      await authority.close()
+    })
+
+    test('prepare, activate: the next key is published before it signs, and what the one before signed stays valid', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      const before = await authority.issue(request)
+      await authority.prepare()
+      const prepared = idOf(authority.state.current, 'prepared')
+      assert.deepEqual(statuses(authority.state.current), ['active', 'prepared'])
+      const published = authority.state.current.keys.map((key) => key['kid'])
+      assert.deepEqual(published, [before.authorityId, prepared])
+      assert.equal((await authority.issue(request)).authorityId, before.authorityId)
+
+      await authority.activate()
+      assert.deepEqual(statuses(authority.state.current), ['old', 'active'])
+      const after = await authority.issue(request)
+      assert.equal(after.authorityId, prepared)
+      for (const { token } of [before, after]) await verify(authority, token, clock.now())
+      await authority.close()
+    })
+
+    test('prepare: asked for many times at once, one is prepared', async () => {
+      const { open } = jwtSetting(kind)
+      const authority = await open()
+      await Promise.all([authority.prepare(), authority.prepare(), authority.prepare()])
+      assert.deepEqual(statuses(authority.state.current), ['active', 'prepared'])
+      await authority.close()
+    })
+
+    test('activate: is refused where none is prepared', async () => {
+      const { open } = jwtSetting(kind)
+      const authority = await open()
+      await assert.rejects(authority.activate(), { code: 'authority_unavailable' })
+      assert.deepEqual(statuses(authority.state.current), ['active'])
+      await authority.close()
+    })
+
+    test('replace: the next key signs by itself once it was out for long enough, after a restart too', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const first = await open()
+      const before = idOf(first.state.current, 'active')
+      await first.replace()
+      assert.deepEqual(statuses(first.state.current), ['active', 'prepared'])
+      const due = first.state.current.slots[1]?.activatesAt ?? 0
+      assert.ok(Math.abs(due - clock.now() - 5 * MINUTE) < 1_000, String(due - clock.now()))
+      await first.close()
+
+      const authority = await open()
+      assert.equal(authority.state.current.slots[1]?.activatesAt, due)
+      await clock.advance(due - clock.now() - 1_000)
+      assert.equal((await authority.issue(request)).authorityId, before)
+      await clock.advance(2_000)
+      const state = await until(authority.state, (now) => idOf(now, 'old') === before)
+      assert.deepEqual(statuses(state), ['old', 'active'])
+      await clock.advance(20_000)
+      assert.deepEqual(statuses(authority.state.current), ['old', 'active'], 'once is enough')
+      await authority.close()
+    })
+
+    test('replace: a key that is out already signs at once', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      await authority.prepare()
+      const prepared = idOf(authority.state.current, 'prepared')
+      await clock.advance(6 * MINUTE)
+      await authority.replace()
+      assert.equal(idOf(authority.state.current, 'active'), prepared)
+      await authority.close()
+    })
+
+    test('publishMs: where bundles are read seldom, a key waits for as long as that takes', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open({ publishMs: 25 * MINUTE })
+      await authority.replace()
+      const due = authority.state.current.slots[1]?.activatesAt ?? 0
+      assert.ok(Math.abs(due - clock.now() - 25 * MINUTE) < 1_000, String(due - clock.now()))
+      await authority.close()
+    })
+
+    test('rotation: by the clock it prepares at half of the life and activates at five sixths', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      const first = idOf(authority.state.current, 'active')
+      const start = clock.now()
+      await clock.advance(KEY_TTL / 2 - 30_000)
+      assert.deepEqual(statuses(authority.state.current), ['active'])
+      await clock.advance(60_000)
+      const state = await until(authority.state, (now) => now.slots.length === 2)
+      assert.deepEqual(statuses(state), ['active', 'prepared'])
+      const due = state.slots[1]?.activatesAt ?? 0
+      // The key's life begins 10 s back, so its fractions lie a little earlier.
+      assert.ok(Math.abs(due - start - (KEY_TTL * 5) / 6) < 10_000, String(due - start))
+      await clock.advance(due - clock.now() + 10_000)
+      await until(authority.state, (now) => idOf(now, 'old') === first)
+      await authority.close()
+    })
+
+    test('rotation: a key leaves the bundle long after its last token has ended', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      const first = idOf(authority.state.current, 'active')
+      const kids = (): readonly unknown[] => authority.state.current.keys.map((key) => key['kid'])
+      await clock.advance(2 * KEY_TTL - 2 * MINUTE)
+      assert.ok(kids().includes(first))
+      await clock.advance(4 * MINUTE)
+      await until(authority.state, () => !kids().includes(first))
+      await authority.close()
+    })
+
+    test('rotation: after a sleep past the end of its life, the first token asked for is signed', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      clock.jump(3 * KEY_TTL)
+      const svid = await authority.issue(request)
+      assert.equal(svid.expiresAt, clock.now() + request.ttlMs)
+      await verify(authority, svid.token, clock.now())
+      await authority.close()
+    })
+
+    test('rotation: after the clock went back before its life, the first token asked for is valid then', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      clock.jump(-30 * 24 * HOUR)
+      await verify(authority, (await authority.issue(request)).token, clock.now())
+      await authority.close()
+    })
+
+    test('close: nothing is signed any more, and no timer is left', async () => {
+      const { clock, open } = jwtSetting(kind)
+      const authority = await open()
+      await authority.close()
+      assert.equal(clock.pending, 0)
+      await assert.rejects(authority.issue(request), { code: 'authority_unavailable' })
+      await assert.rejects(authority.prepare(), { code: 'authority_unavailable' })
+    })
+
+    for (const [keyType, algorithm] of [
+      ['ec-p384', 'ES384'],
+      ['rsa-2048', 'RS256'],
+    ] as const) {
+      test(`issue: with a key of ${keyType}`, async () => {
+        const { clock, open } = jwtSetting(kind)
+        const authority = await open({ keyType })
+        const { token } = await authority.issue(request)
+        const { header } = await verify(authority, token, clock.now())
+        assert.equal(header['alg'], algorithm)
+        await authority.close()
+        const again = await open({ keyType })
+        await verify(again, token, clock.now())
+        await again.close()
+      })
+    }
+  })
+}
