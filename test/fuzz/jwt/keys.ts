@@ -4,8 +4,6 @@ import { constants, createHmac, generateKeyPairSync, sign } from 'node:crypto'
 import type { OracleKey } from './oracle.ts'
 
 export const AUDIENCE = 'reports'
-/** ms since the epoch */
-export const NOW = Date.UTC(2026, 10, 22)
 export const OWN = 'example.org'
 export const OTHER = 'other.org'
 
@@ -46,6 +44,8 @@ const jwkOf = ({ kid, publicKey }: Signer, more: object = {}): OracleKey => ({
 })
 
 export interface Keys {
+  /** When the tokens are made (ms since the epoch). */
+  readonly now: number
   /** Those that may sign for OWN. */
   readonly signers: readonly [Signer, ...Signer[]]
   /** Those that may sign for OTHER; the first has the `kid` of one of OWN's. */
@@ -60,7 +60,7 @@ export interface Keys {
   readonly bundles: ReadonlyMap<string, readonly OracleKey[]>
 }
 
-export function createKeys(): Keys {
+export function createKeys(now: number): Keys {
   const [first, second] = [ec('k1', 'P-256', 'ES256'), ec('k2', 'P-256', 'ES256')]
   const strong = [ec('k3', 'P-384', 'ES384'), ec('k4', 'P-521', 'ES512')]
   const [large, pinned, cube] = [rsa('k5'), rsa('k6'), rsa('k7', 2048, 3)]
@@ -84,6 +84,7 @@ export function createKeys(): Keys {
   const pem = (key: KeyObject): string => String(key.export({ format: 'pem', type: 'spki' }))
   const der = (key: KeyObject): Buffer => key.export({ format: 'der', type: 'spki' })
   return {
+    now,
     signers: [...signers, pinned],
     others,
     unusable: [ed25519, ofWit, small],
