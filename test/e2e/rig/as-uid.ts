@@ -3,6 +3,7 @@
 import { run } from '../../../src/cli/program.ts'
 import '../../../src/wire/client.ts'
 import '../../../src/cli/fetch.ts'
+import '../../../src/cli/run-files.ts'
 
 const [, , uid, ...args] = process.argv
 process.setgroups?.([])
@@ -13,6 +14,9 @@ process.exit(
     out: (text: string) => void process.stdout.write(text),
     err: (text: string) => void process.stderr.write(text),
     env: process.env,
-    onSignal: () => () => undefined,
+    onSignal(signal, listen) {
+      process.on(signal, listen)
+      return () => void process.off(signal, listen)
+    },
   }),
 )
