@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { messageOf } from '../runtime/errors.ts'
 import { parseCertificate, type ParsedCertificate } from './certificate.ts'
-import { readKeyOf } from './keys.ts'
+import { isEcKeyOf, readKeyOf } from './keys.ts'
 import { signatureFits } from './verify.ts'
 
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1']
@@ -41,6 +41,7 @@ function leafFaults(leaf: ParsedCertificate): readonly string[] {
 }
 
 function keyFaults(leaf: ParsedCertificate, pkcs8: Uint8Array): readonly string[] {
+  if (isEcKeyOf(leaf.spki, pkcs8)) return []
   let privateKey: KeyObject
   try {
     privateKey = readKeyOf(leaf.x509, pkcs8)

@@ -83,12 +83,7 @@ function generateEcKey(curve: Curve): KeyPair {
   const ecdh = createECDH(curve.name)
   const point = ecdh.generateKeys()
   const scalar = leftPadded(ecdh.getPrivateKey(), curve.scalarBytes)
-  const ecPrivateKey = sequence(
-    integer(Buffer.from([1])),
-    octetString(scalar),
-    element(0xa1, bitString(point)),
-  )
-  const pkcs8 = sequence(integer(Buffer.from([0])), curve.algorithm, octetString(ecPrivateKey))
+  const pkcs8 = ecPkcs8(curve, scalar, point)
   let privateKey: KeyObject | undefined
   return {
     type: curve.type,
@@ -100,6 +95,38 @@ function generateEcKey(curve: Curve): KeyPair {
     pkcs8,
   }
 }
+
+function ecPkcs8(curve: Curve, scalar: Buffer, point: Buffer): Buffer {
+  const ecPrivateKey = sequence(
+    integer(Buffer.from([1])),
+    octetString(scalar),
+    element(0xa1, bitString(point)),
+  )
+  return sequence(integer(Buffer.from([0])), curve.algorithm, octetString(ecPrivateKey))
+}
+
+/**
+ * Whether `pkcs8` is an EC key in the form written here whose public half is that of `spki`. False says nothing: it may be
+ * one in another form. An OpenSSL key takes forty times as long to make.
+ */
+export function isEcKeyOf(spki: Uint8Array, pkcs8: Uint8Array): boolean {
+  for (const curve of [P256, P384]) {
+    const { spkiHead, scalarBytes } = curve
+    if (spki.length !== spkiHead.length + 2 * scalarBytes) continue
+    const point = Buffer.concat([Buffer.from([4]), spki.subarray(spkiHead.length)])
+    const whole = ecPkcs8(curve, Buffer.alloc(scalarBytes), point)
+    if (pkcs8.length !== whole.length || !spkiHead.equals(spki.subarray(0, spkiHead.length)))
+      continue
+    // Behind the scalar stand the tags and lengths of the public half, and its point with the byte of unused bits.
+    const scalarAt = whole.length - PUBLIC_HALF_HEAD - point.length - scalarBytes
+    Buffer.from(pkcs8.buffer, pkcs8.byteOffset + scalarAt, scalarBytes).copy(whole, scalarAt)
+    if (whole.equals(pkcs8)) return true
+  }
+  return false
+}
+
+/** Tags and lengths of [1] and of the BIT STRING in it, and its count of unused bits: short lengths, as a point has. */
+const PUBLIC_HALF_HEAD = 5
 
 /** RFC 5915 3 wants the scalar at the curve's full length; OpenSSL gives it without leading zeros. */
 export function leftPadded(scalar: Buffer, length: number): Buffer {

@@ -1,4 +1,5 @@
 import type { Entry } from '../registration/entry.ts'
+import type { Granted } from '../registration/granted.ts'
 import { trustDomainId, type SpiffeId, type TrustDomain } from '../spiffe/spiffe-id.ts'
 
 /** What every caller's names have in common. */
@@ -14,14 +15,6 @@ export interface NamePolicy {
   readonly trustDomain: TrustDomain
   /** Whether the bundle of the own trust domain is also for callers without an entry. */
   readonly unregisteredBundles: boolean
-}
-
-/** What a caller may be. */
-export interface Granted {
-  /** Entries the caller matches, oldest first. */
-  readonly entries: readonly Entry[]
-  /** One of `entries`; undefined where there is none. */
-  readonly defaultEntry: Entry | undefined
 }
 
 export type Meaning =
@@ -52,7 +45,7 @@ export function meaningOf(name: string, policy: NamePolicy, granted: Granted): M
   const alias = aliases.get(name)
   // An alias decides: were a hint tried next, the name would change its identity the day the alias is granted.
   if (alias !== undefined) return meaningOfId(alias, policy, granted)
-  const hinted = name === '' ? undefined : entries.find((entry) => entry.hint === name)
+  const hinted = granted.ofHint(name)
   return hinted === undefined
     ? none('the name is no alias, and no entry of this caller has it as its hint')
     : { kind: 'svid', entry: hinted }
@@ -87,9 +80,10 @@ function isSame(one: Meaning, other: Meaning): boolean {
 }
 
 function meaningOfId(id: string, policy: NamePolicy, granted: Granted): Meaning {
-  const trustDomain = trustDomainsOf(policy, granted).find((name) => trustDomainId(name) === id)
-  if (trustDomain !== undefined) return { kind: 'bundle', trustDomain }
-  const entry = granted.entries.find((candidate) => candidate.spiffeId === id)
+  const trustDomain = id.slice('spiffe://'.length) as TrustDomain
+  if (trustDomain === policy.trustDomain || granted.federatesWith.has(trustDomain))
+    return { kind: 'bundle', trustDomain }
+  const entry = granted.ofSpiffeId(id as SpiffeId)
   return entry === undefined
     ? none('no entry of this caller has this SPIFFE ID or federates with this trust domain')
     : { kind: 'svid', entry }
@@ -104,8 +98,7 @@ export function namesOf(policy: NamePolicy, granted: Granted): readonly string[]
 }
 
 function trustDomainsOf(policy: NamePolicy, granted: Granted): readonly TrustDomain[] {
-  const federated = granted.entries.flatMap((entry) => entry.federatesWith)
-  return [...new Set([policy.trustDomain, ...federated])].toSorted()
+  return [...new Set([policy.trustDomain, ...granted.federatesWith])].toSorted()
 }
 
 function none(why: string): Meaning {

@@ -121,7 +121,7 @@ async function startDemo(
 ): Promise<Child> {
   const demo = await startChild(
     process.execPath,
-    ['--max-semi-space-size=1', '--disable-sigusr1', MAIN, 'demo', ...args],
+    ['--max-semi-space-size=2', '--disable-sigusr1', MAIN, 'demo', ...args],
     { env: { TMPDIR: place, ENVOY_BIN: envoy } },
   )
   // Long enough for it to end what it started.

@@ -49,8 +49,8 @@ export function createFakeAttestor(clock: Clock, ...selectors: readonly string[]
         at: clock.now(),
       }
     },
-    unchanged() {
-      return this.same
+    unchanged(connection) {
+      return this.same && connection.alive()
     },
   }
 }

@@ -95,15 +95,15 @@ class AdmittedCaller implements Caller {
     if (this.#closed) return false
     // An Envoy has a stream for each secret: what is pushed to them in one turn is one look at the process.
     if (this.#checked && !this.connection.closed) return true
-    if (!this.connection.alive()) {
+    const { attestation } = this.state.current
+    // What is unchanged is alive.
+    const unchanged =
+      attestation !== undefined && this.#options.attestor.unchanged(this.connection, attestation)
+    if (!unchanged && !this.connection.alive()) {
       this.connection.destroy('the calling process has ended')
       return false
     }
-    const { attestation } = this.state.current
-    if (
-      attestation !== undefined &&
-      !this.#options.attestor.unchanged(this.connection, attestation)
-    ) {
+    if (attestation !== undefined && !unchanged) {
       this.#undecided('the process runs another program than the one attested')
       this.attest()
     } else this.#isChecked()

@@ -27,6 +27,43 @@ function any(bytes: Uint8Array): Uint8Array {
   return bytesField(writer, ANY.value, bytes).finish()
 }
 
+interface Head {
+  readonly fields: { readonly version: number; readonly nonce: number }
+  /** ASCII, and at most 127 characters: the length of each is one byte. */
+  readonly version: string
+  readonly nonce: string
+}
+
+/** The head is all that is made for one stream, so it is written straight to where it is sent from. */
+function joined(head: Head, chunks: readonly Uint8Array[]): Buffer {
+  const { fields, version, nonce } = head
+  const length = chunks.reduce(
+    (sum, chunk) => sum + chunk.length,
+    4 + version.length + nonce.length,
+  )
+  const bytes = Buffer.allocUnsafe(length)
+  let at = asciiField(bytes, 0, { field: fields.version, text: version })
+  at = asciiField(bytes, at, { field: fields.nonce, text: nonce })
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  return bytes
+}
+
+function asciiField(
+  bytes: Buffer,
+  at: number,
+  { field, text }: { readonly field: number; readonly text: string },
+): number {
+  if (text.length > 127)
+    throw new RangeError(`${text.length} characters do not fit in a short field`)
+  bytes[at] = (field << 3) | WireType.LengthDelimited
+  bytes[at + 1] = text.length
+  bytes.write(text, at + 2, 'latin1')
+  return at + 2 + text.length
+}
+
 export interface ResponseEncoder {
   sotw(response: { nonce: string; version: string; resources: readonly Resource[] }): Buffer
   delta(response: {
@@ -76,23 +113,17 @@ export function createResponseEncoder(identifier: string): ResponseEncoder {
 
   return {
     sotw({ nonce, version, resources }) {
-      const head = stringField(new BinaryWriter(), RESPONSE.version, version)
-      stringField(head, RESPONSE.nonce, nonce)
-      return Buffer.concat([
-        head.finish(),
-        ...resources.map((resource) => once(sotwChunks, resource, encodeSotw)),
-        sotwTail,
-      ])
+      const chunks = resources.map((resource) => once(sotwChunks, resource, encodeSotw))
+      return joined({ fields: RESPONSE, version, nonce }, [...chunks, sotwTail])
     },
     delta({ nonce, systemVersion, resources, removed }) {
-      const head = stringField(new BinaryWriter(), DELTA.version, systemVersion)
-      stringField(head, DELTA.nonce, nonce)
-      for (const name of removed) stringField(head, DELTA.removed, name)
-      return Buffer.concat([
-        head.finish(),
-        ...resources.map((resource) => once(deltaChunks, resource, encodeDelta)),
-        deltaTail,
-      ])
+      const chunks = resources.map((resource) => once(deltaChunks, resource, encodeDelta))
+      if (removed.length > 0) {
+        const names = new BinaryWriter()
+        for (const name of removed) stringField(names, DELTA.removed, name)
+        chunks.push(names.finish())
+      }
+      return joined({ fields: DELTA, version: systemVersion, nonce }, [...chunks, deltaTail])
     },
   }
 }

@@ -2,9 +2,10 @@
 import type { Clock } from '../../runtime/clock.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { Entry } from '../../registration/entry.ts'
+import type { Granted } from '../../registration/granted.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { ValidatorFlavour } from '../../xds/flavour.ts'
-import type { Granted, NamePolicy } from '../../xds/names.ts'
+import type { NamePolicy } from '../../xds/names.ts'
 import { namesOf, settledMeaning } from '../../xds/names.ts'
 import type { Resolution, View } from '../../xds/resource.ts'
 import type { Caller } from '../match/caller.ts'
@@ -13,7 +14,11 @@ import type { Follower, Grant } from './grant/grant.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { BundleMeaning, Bundles, Secrets } from './secrets.ts'
 
-export type { Follower }
+/** Something that is told when what its sidecar may have changes. */
+export interface SidecarFollower {
+  /** `names`: the only ones that may mean another secret now; undefined where any may. */
+  changed(names?: ReadonlySet<string>): void
+}
 
 export interface SidecarParts {
   readonly bundles: Feed<Bundles>
@@ -25,7 +30,7 @@ export interface SidecarParts {
 
 export class Sidecar implements Follower {
   readonly caller: Caller
-  readonly followers = new Set<Follower>()
+  readonly followers = new Set<SidecarFollower>()
   readonly #grant: Grant
   readonly #parts: SidecarParts
   readonly #views = new Map<ValidatorFlavour, SidecarView>()
@@ -61,9 +66,23 @@ export class Sidecar implements Follower {
   }
 
   /** Something it may have has changed: an identity, a bundle, an entry. */
-  changed(): void {
+  changed(entryId?: string): void {
+    const names = entryId === undefined ? this.#forget() : this.#forgetEntry(entryId)
+    for (const follower of this.followers) follower.changed(names)
+  }
+
+  #forget(): undefined {
     for (const view of this.#views.values()) view.forget()
-    for (const follower of this.followers) follower.changed()
+  }
+
+  #forgetEntry(entryId: string): ReadonlySet<string> | undefined {
+    const all = new Set<string>()
+    for (const view of this.#views.values()) {
+      const names = view.forgetEntry(entryId)
+      if (names === undefined) return this.#forget()
+      for (const name of names) all.add(name)
+    }
+    return all
   }
 }
 
@@ -74,6 +93,9 @@ class SidecarView implements View {
   readonly #parts: SidecarParts
   readonly #flavour: ValidatorFlavour
   readonly #resolved = new Map<string, Resolution>()
+  /** Of each entry the names that were last asked for and mean its identity. */
+  readonly #namesOf = new Map<string, Set<string>>()
+  #namesKnown = 0
   #all: readonly string[] | undefined
 
   constructor(sidecar: Sidecar, parts: SidecarParts, flavour: ValidatorFlavour) {
@@ -110,7 +132,25 @@ class SidecarView implements View {
 
   forget(): void {
     this.#resolved.clear()
+    this.#namesOf.clear()
+    this.#namesKnown = 0
     this.#all = undefined
+  }
+
+  /** What was the entry's identity is another. Returns the names that mean it; undefined where they are too many to know. */
+  forgetEntry(entryId: string): ReadonlySet<string> | undefined {
+    if (this.#namesKnown >= REMEMBERED_NAMES) return undefined
+    const names = this.#namesOf.get(entryId) ?? new Set()
+    for (const name of names) this.#resolved.delete(name)
+    return names
+  }
+
+  #means(name: string, entryId: string): void {
+    if (this.#namesKnown >= REMEMBERED_NAMES) return
+    const names = this.#namesOf.get(entryId) ?? new Set()
+    if (names.has(name)) return
+    this.#namesOf.set(entryId, names.add(name))
+    this.#namesKnown += 1
   }
 
   /** Names are the client's choice: what it invents must not pile up here. */
@@ -141,6 +181,7 @@ class SidecarView implements View {
   }
 
   #resolveSvid(name: string, entry: Entry): Resolution {
+    this.#means(name, entry.id)
     const lease = this.#sidecar.lease(entry.id)
     const identity = lease?.current
     if (identity === undefined)

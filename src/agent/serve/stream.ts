@@ -19,7 +19,7 @@ import type { Dialect, NodeDescription, Variant } from './dialect.ts'
 import { describeNode, nodeFacts } from './dialect.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { ResponseEncoder } from './responses.ts'
-import type { Follower, Sidecar } from './sidecar.ts'
+import type { Sidecar, SidecarFollower } from './sidecar.ts'
 import type { ToldName } from './told.ts'
 import { Told } from './told.ts'
 
@@ -56,7 +56,7 @@ export interface StreamOptions {
 export interface HeldSecretView extends HeldName, ToldName {}
 
 /** The parts of a stream that do not depend on its variant. */
-export interface SdsStream extends Follower {
+export interface SdsStream extends SidecarFollower {
   readonly sidecar: Sidecar
   readonly variant: Variant
   readonly node: NodeDescription
@@ -142,9 +142,16 @@ export class DialectStream<
     }
   }
 
-  changed(): void {
+  changed(names?: ReadonlySet<string>): void {
     // Before the first request there is nobody to push to.
-    if (!this.#ended && this.#flavour !== undefined) this.#options.pushes.add(this)
+    if (this.#ended || this.#flavour === undefined) return
+    if (names === undefined || this.#follows(names)) this.#options.pushes.add(this)
+  }
+
+  #follows(names: ReadonlySet<string>): boolean {
+    if (this.#state.wildcard) return true
+    for (const name of names) if (this.#state.names.has(name)) return true
+    return false
   }
 
   push(): void {

@@ -70,7 +70,7 @@ export async function startAgent(folder: string, settings: AgentSettings): Promi
 }
 
 async function run(folder: string, settings: AgentSettings): Promise<Agent> {
-  const node = ['--max-semi-space-size=1', '--disable-sigusr1', join(ROOT, MAIN)]
+  const node = ['--max-semi-space-size=2', '--disable-sigusr1', join(ROOT, MAIN)]
   const command = [
     ...(settings.through ?? []),
     process.execPath,

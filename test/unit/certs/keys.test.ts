@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { test } from 'node:test'
-import { ecTypeOf, generateKey, leftPadded, readKeyPem } from '../../../src/certs/keys.ts'
+import {
+  ecTypeOf,
+  generateKey,
+  isEcKeyOf,
+  leftPadded,
+  readKeyPem,
+} from '../../../src/certs/keys.ts'
 import { toPem } from '../../../src/certs/parse.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 
@@ -150,4 +156,27 @@ test('readKeyPem refuses a file whose public half is another key’s', async () 
   const point = other.spki.subarray(-64)
   const spliced = Buffer.concat([mine.pkcs8.subarray(0, -64), point])
   refuses(toPem(spliced, 'PRIVATE KEY'), /do not fit|does not hold/)
+})
+
+test('isEcKeyOf takes a key made here for its own public half alone', async () => {
+  for (const type of ['ec-p256', 'ec-p384'] as const) {
+    const [one, other] = [await generateKey(type), await generateKey(type)]
+    assert.equal(isEcKeyOf(one.spki, one.pkcs8), true)
+    assert.equal(isEcKeyOf(other.spki, one.pkcs8), false)
+    for (let at = 0; at < one.spki.length; at++) {
+      const changed = Buffer.from(one.spki)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      assert.equal(isEcKeyOf(changed, one.pkcs8), false, `${type} byte ${at} of the public key`)
+    }
+    const scalarBytes = type === 'ec-p256' ? 32 : 48
+    const scalarAt = one.pkcs8.length - 5 - (1 + 2 * scalarBytes) - scalarBytes
+    for (let at = 0; at < one.pkcs8.length; at++) {
+      if (at >= scalarAt && at < scalarAt + scalarBytes) continue
+      const changed = Buffer.from(one.pkcs8)
+      changed[at] = (changed[at] ?? 0) ^ 1
+      assert.equal(isEcKeyOf(one.spki, changed), false, `${type} byte ${at} of the private key`)
+    }
+  }
+  const rsa = await generateKey('rsa-2048')
+  assert.equal(isEcKeyOf(rsa.spki, rsa.pkcs8), false)
 })

@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { Entry } from '../../../src/registration/entry.ts'
+import { Granted } from '../../../src/registration/granted.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts'
-import {
-  meaningOf,
-  namesOf,
-  settledMeaning,
-  type Granted,
-  type NamePolicy,
-} from '../../../src/xds/names.ts'
+import { meaningOf, namesOf, settledMeaning, type NamePolicy } from '../../../src/xds/names.ts'
 
 const id = parseSpiffeId
 const own = parseTrustDomain('example.org')
@@ -32,10 +27,10 @@ const policy: NamePolicy = {
   unregisteredBundles: false,
 }
 const web = entry('web', { hint: 'internal' })
-const api = entry('api', { hint: 'internal', federatesWith: [partner] })
+const api = entry('api', { hint: 'internal', federatesWith: [partner], default: true })
 const plain = entry('plain')
-const granted: Granted = { entries: [web, api, plain], defaultEntry: api }
-const nobody: Granted = { entries: [], defaultEntry: undefined }
+const granted = new Granted([web, api, plain])
+const nobody = new Granted([])
 
 test('meaningOf knows reserved names, SPIFFE IDs, trust domains, aliases and hints', () => {
   const mean = (name: string) => meaningOf(name, policy, granted)
@@ -51,8 +46,10 @@ test('meaningOf knows reserved names, SPIFFE IDs, trust domains, aliases and hin
 })
 
 test('meaningOf lets no entry take over a reserved name or an alias by its hint', () => {
-  const entries = ['ROOTCA', 'default', 'lost'].map((hint) => entry(`x-${hint}`, { hint }))
-  const sly: Granted = { entries, defaultEntry: entries[2] }
+  const entries = ['ROOTCA', 'default', 'lost'].map((hint) =>
+    entry(`x-${hint}`, { hint, default: hint === 'lost' }),
+  )
+  const sly = new Granted(entries)
   assert.equal(meaningOf('ROOTCA', policy, sly).kind, 'bundle')
   assert.deepEqual(meaningOf('default', policy, sly), { kind: 'svid', entry: entries[2] })
   assert.equal(meaningOf('lost', policy, sly).kind, 'none')
@@ -67,7 +64,7 @@ test('meaningOf grants no identity and no trust domain that is not of the caller
     '',
   ]
   for (const name of foreign) assert.equal(meaningOf(name, policy, granted).kind, 'none', name)
-  const alone: Granted = { entries: [web], defaultEntry: web }
+  const alone = new Granted([web])
   assert.equal(meaningOf('spiffe://another.test', policy, alone).kind, 'none')
   assert.equal(meaningOf('partner-ca', policy, alone).kind, 'none')
   assert.deepEqual(meaningOf('ALL', policy, alone), { kind: 'all-bundles', trustDomains: [own] })
@@ -79,7 +76,7 @@ test('meaningOf gives a caller without an entry no bundle either', () => {
 })
 
 test('namesOf lists the bundles and each SPIFFE ID once', () => {
-  const twice: Granted = { entries: [...granted.entries, entry('web')], defaultEntry: web }
+  const twice = new Granted([...granted.entries, entry('web')])
   assert.deepEqual(namesOf(policy, twice), [
     'spiffe://another.test',
     'spiffe://example.org',
@@ -98,11 +95,11 @@ test('namesOf lists only names that mean something to the caller', () => {
 test('settledMeaning is undefined only for names that an undecided entry would change', () => {
   const hashed = entry('hashed', { hint: 'internal', federatesWith: [partner] })
   const sameId = entry('web', { dnsNames: ['web.example.org'] })
-  const known: Granted = { entries: [web, plain], defaultEntry: web }
+  const known = new Granted([web, plain])
   const settled = (older: Entry, name: string) =>
     settledMeaning(name, policy, {
       granted: known,
-      possible: { entries: [older, ...known.entries], defaultEntry: older },
+      possible: new Granted([older, ...known.entries]),
     })
   for (const name of ['default', 'internal', 'ALL', 'spiffe://example.org/hashed', 'partner-ca'])
     assert.equal(settled(hashed, name), undefined, name)

@@ -3,8 +3,9 @@ import { create } from '@bufbuild/protobuf'
 import type { ExplainResponse } from '#spindle/admin/v1/admin_pb.js'
 import { ExplainResponseSchema } from '#spindle/admin/v1/admin_pb.js'
 import type { Entry } from '../../../registration/entry.ts'
+import { Granted } from '../../../registration/granted.ts'
 import type { Match, NearMiss, Registry } from '../../../registration/match.ts'
-import { defaultEntry, nearMisses } from '../../../registration/match.ts'
+import { nearMisses } from '../../../registration/match.ts'
 import { selectorKind } from '../../../registration/selector.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Meaning, NamePolicy } from '../../../xds/names.ts'
@@ -69,11 +70,9 @@ export async function explain(
 const isSame = (one: Peer, other: Peer): boolean =>
   one.pid === other.pid && one.startTime === other.startTime
 
-const grantedBy = (entries: readonly Entry[]) => ({ entries, defaultEntry: defaultEntry(entries) })
-
 function matched(parts: ExplainParts, entry: Entry, entries: readonly Entry[]) {
   const { policy } = parts
-  const granted = grantedBy(entries)
+  const granted = new Granted(entries)
   const candidates = [
     policy.reserved.svid,
     ...policy.aliases.keys(),
@@ -102,7 +101,7 @@ function matched(parts: ExplainParts, entry: Entry, entries: readonly Entry[]) {
 /** The entries it lacks, nearest first; before all others those that would grant the name that was asked for. */
 function nearest({ registry, policy }: ExplainParts, attestation: Attestation, name: string) {
   const grants = ({ entry }: NearMiss): boolean =>
-    name !== '' && meaningOf(name, policy, grantedBy([entry])).kind !== 'none'
+    name !== '' && meaningOf(name, policy, new Granted([entry])).kind !== 'none'
   const all = nearMisses(registry, attestation, registry.entries.length)
   const { true: granting = [], false: others = [] } = Object.groupBy(all, (miss) =>
     grants(miss) ? 'true' : 'false',
@@ -128,8 +127,8 @@ function nameOf(
   { entries, undecided, possible }: Match,
 ): { readonly nameState: string; readonly nameWhy: string } {
   if (name === '') return { nameState: '', nameWhy: '' }
-  const granted = grantedBy(entries)
-  const meaning = settledMeaning(name, parts.policy, { granted, possible: grantedBy(possible) })
+  const granted = new Granted(entries)
+  const meaning = settledMeaning(name, parts.policy, { granted, possible: new Granted(possible) })
   if (meaning === undefined || (meaning.kind === 'none' && undecided.length > 0))
     return {
       nameState: 'pending',
@@ -158,7 +157,7 @@ function nameOf(
 }
 
 function bundleNames(policy: NamePolicy, entries: readonly Entry[]): string[] {
-  const granted = grantedBy(entries)
+  const granted = new Granted(entries)
   const { bundle, allBundles } = policy.reserved
   return [bundle, allBundles, ...policy.aliases.keys(), ...namesOf(policy, granted)].filter(
     (name) => {

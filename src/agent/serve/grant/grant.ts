@@ -1,18 +1,12 @@
 /** What the caller of a connection may have just now: one for all its streams, of every service. */
-import type { Entry } from '../../../registration/entry.ts'
-import { defaultEntry } from '../../../registration/match.ts'
+import { Granted } from '../../../registration/granted.ts'
 import type { Caller } from '../../match/caller.ts'
 import type { Identities, Lease } from '../../obtain/identities.ts'
 
 /** Something that is told when what a caller may have changes. */
 export interface Follower {
-  changed(): void
-}
-
-/** Entries, oldest first, and which of them is the default. */
-export interface GrantedEntries {
-  readonly entries: readonly Entry[]
-  readonly defaultEntry: Entry | undefined
+  /** `entryId`: of the one identity that is another; undefined where anything may be. */
+  changed(entryId?: string): void
 }
 
 export class Grant {
@@ -21,8 +15,8 @@ export class Grant {
   readonly #identities: Identities
   readonly #leases = new Map<string, Lease>()
   readonly #unsubscribe: () => void
-  #granted = grantedBy([])
-  #possible = grantedBy([])
+  #granted = new Granted([])
+  #possible = new Granted([])
 
   constructor(caller: Caller, identities: Identities) {
     this.caller = caller
@@ -35,12 +29,12 @@ export class Grant {
   }
 
   /** What the caller is known to be. */
-  get granted(): GrantedEntries {
+  get granted(): Granted {
     return this.#granted
   }
 
   /** What it would be if all that is undecided turned out so. */
-  get possible(): GrantedEntries {
+  get possible(): Granted {
     return this.#possible
   }
 
@@ -55,21 +49,21 @@ export class Grant {
   }
 
   /** Something it may have has changed: an identity, a bundle, an entry. */
-  changed(): void {
-    for (const follower of this.followers) follower.changed()
+  changed(entryId?: string): void {
+    for (const follower of this.followers) follower.changed(entryId)
   }
 
   close(): void {
     this.#unsubscribe()
     for (const lease of this.#leases.values()) lease.release()
     this.#leases.clear()
-    this.#granted = this.#possible = grantedBy([])
+    this.#granted = this.#possible = new Granted([])
   }
 
   #callerChanged(): void {
     const { entries, possible } = this.caller.state.current.match
-    this.#granted = grantedBy(entries)
-    this.#possible = grantedBy(possible)
+    this.#granted = new Granted(entries)
+    this.#possible = new Granted(possible)
     const wanted = new Set(entries.map((entry) => entry.id))
     for (const entry of entries)
       if (!this.#leases.has(entry.id)) this.#leases.set(entry.id, this.#identities.acquire(entry))
@@ -80,8 +74,4 @@ export class Grant {
       }
     this.changed()
   }
-}
-
-function grantedBy(entries: readonly Entry[]): GrantedEntries {
-  return { entries, defaultEntry: defaultEntry(entries) }
 }

@@ -21,7 +21,7 @@ export function createGrants({
 }): Grants {
   const all = new Map<Caller, Grant>()
   const unsubscribeIdentities = identities.onChange((entryId) => {
-    for (const grant of all.values()) if (grant.lease(entryId) !== undefined) grant.changed()
+    for (const grant of all.values()) if (grant.lease(entryId) !== undefined) grant.changed(entryId)
   })
   const unsubscribeBundles = bundles.subscribe(() => {
     for (const grant of all.values()) grant.changed()

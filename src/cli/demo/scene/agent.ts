@@ -28,7 +28,7 @@ const READY_DEADLINE_MS = 15_000
 
 /** The command line that runs `spindle`: the built one, or the sources when those are what runs now. */
 export function spindleCommand(): readonly string[] {
-  return [process.execPath, '--max-semi-space-size=1', '--disable-sigusr1', PROGRAM]
+  return [process.execPath, '--max-semi-space-size=2', '--disable-sigusr1', PROGRAM]
 }
 
 /** Writes entries.yaml as an operator would; the agent watches it. */

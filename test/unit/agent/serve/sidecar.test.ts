@@ -132,3 +132,36 @@ test('a view gives the own bundle to a caller without an entry where the policy 
   assert.deepEqual(states(), ['present', 'present', 'absent'])
   assert.deepEqual(view.all, ['spiffe://example.org'])
 })
+
+test('an identity that changes is told with the names that mean it, and anything else without', () => {
+  const { caller, identities, bundles, sds } = setUp()
+  caller.matches(WEB, API)
+  const sidecar = sds.sidecarOf(caller)
+  const told: (readonly string[] | 'any')[] = []
+  sidecar.followers.add({ changed: (names) => void told.push(names ? [...names].sort() : 'any') })
+  const views = (['trusted-ca', 'spiffe'] as const).map((flavour) => sidecar.view(flavour))
+  const [plain, spiffe] = views
+  assert(plain !== undefined && spiffe !== undefined)
+  identities.set(WEB, 'nobody asked')
+  assert.deepEqual(told.splice(0), [[]])
+
+  plain.resolve('default')
+  spiffe.resolve(WEB.spiffeId)
+  plain.resolve(API.spiffeId)
+  plain.resolve('ROOTCA')
+  identities.set(WEB, 'one')
+  assert.deepEqual(told.splice(0), [['default', WEB.spiffeId]])
+  identities.set(API, 'one')
+  assert.deepEqual(told.splice(0), [[API.spiffeId]])
+  for (const name of ['default', API.spiffeId]) assert.equal(stateOf(plain, name), 'present')
+
+  bundles.set(bundlesOf(bundleOf(OWN, 'root', 'next')))
+  assert.deepEqual(told.splice(0), ['any'])
+  plain.resolve('default')
+  // A client may ask for more names than are remembered.
+  for (let index = 0; index <= 4096; index++) plain.resolve(index % 2 ? `x${index}` : WEB.spiffeId)
+  identities.set(WEB, 'two')
+  assert.deepEqual(told.splice(0), [['default', WEB.spiffeId]])
+  caller.matches(WEB)
+  assert.deepEqual(told.splice(0), ['any'])
+})
