@@ -27,8 +27,9 @@ interface Told {
   readonly failed?: string
 }
 
-export async function startBystander(rig: Rig, agent: Agent): Promise<Bystander> {
-  const script = join(import.meta.dirname, 'bystander-process.ts')
+/** @param of what it is a client of: a folder of this one */
+export async function startBystander(rig: Rig, agent: Agent, of = '.'): Promise<Bystander> {
+  const script = join(import.meta.dirname, of, 'bystander-process.ts')
   const child = fork(script, [agent.socket, agent.adminSocket], { execArgv: [] })
   const over = once(child, 'exit')
   rig.atEnd(async () => {
