@@ -155,6 +155,38 @@ test('each command prints what the agent knows, as a table, JSON and YAML', asyn
     assert.equal(rowWith(after.table, activeAuthorityId)[1], 'active')
   })
 
+  await t.test('ca rotate --jwt', async () => {
+    const admin = ['--admin-socket', agent.adminSocket]
+    const rotate = async (...options: string[]) => {
+      const { code, out, err } = await cli('ca', 'rotate', '--jwt', ...options, ...admin)
+      assert.deepEqual([code, err], [0, ''])
+      return out
+    }
+    const before = (await ask(agent, method.getAuthority, 'ca', 'show')).json.jwtSlots
+    assert.deepEqual(
+      before.map(({ status }) => status),
+      ['active'],
+    )
+    const first = before[0]?.authorityId ?? '?'
+    const planned = await rotate()
+    assert.equal(rowWith(planned, 'active JWT key')[1], first)
+    assert.match(rowWith(planned, 'signs')[1] ?? '', /^in (4m|5m)/)
+    const next = rowWith(planned, 'next JWT key')[1] ?? '?'
+    const { table } = await ask(agent, method.getAuthority, 'ca', 'show')
+    assert.deepEqual([rowWith(table, first)[1], rowWith(table, next)[1]], ['active', 'prepared'])
+    assert.equal(await rotate('--now'), `active JWT key  ${next}\n`)
+    const after = (await ask(agent, method.getAuthority, 'ca', 'show')).json.jwtSlots
+    assert.deepEqual(
+      after.map(({ authorityId, status }) => [authorityId, status]),
+      [
+        [first, 'old'],
+        [next, 'active'],
+      ],
+    )
+    const alone = await cli('ca', 'rotate', '--now', ...admin)
+    assert.deepEqual([alone.code, /--now goes with --jwt/.test(alone.err)], [2, true])
+  })
+
   await t.test('bundle show', async () => {
     const { table, json } = await ask(agent, method.listBundles, 'bundle', 'show')
     const [bundle] = json.bundles
@@ -164,8 +196,12 @@ test('each command prints what the agent knows, as a table, JSON and YAML', asyn
       ['example.org', true, 2],
     )
     assert.equal(bundle.pem.split('BEGIN CERTIFICATE').length - 1, 2)
-    assert.equal((JSON.parse(bundle.document) as { keys: unknown[] }).keys.length, 2)
+    const { keys } = JSON.parse(bundle.document) as { keys: { use: string; kid?: string }[] }
+    assert.equal(keys.length, 4)
     assert.equal(rowWith(table, bundle.certificates[1]?.subjectKeyId ?? '?')[0], 'example.org')
+    const jwtKeys = keys.flatMap(({ use, kid }) => (use === 'jwt-svid' ? (kid ?? '') : []))
+    assert.deepEqual(bundle.jwtKeyIds, jwtKeys)
+    for (const key of jwtKeys) assert.equal(rowWith(table, key)[3], 'JWT key')
   })
 
   await t.test('reload', async () => {

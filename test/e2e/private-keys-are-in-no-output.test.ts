@@ -17,11 +17,13 @@ import { createSdsCaller } from './rig/sds-caller.ts'
 const IDENTITIES = ['one', 'two', 'three'].map((name) => `spiffe://example.org/${name}`)
 const ROTATIONS = 3
 
-/** Every key the agent's authority has made, from its state. */
+/** Every key the agent's authorities have made, from their state. */
 function authorityKeys(agent: Agent): string[] {
-  const text = readFileSync(join(agent.folder, 'state/authority-embedded.json'), 'utf8')
-  const { slots } = JSON.parse(text) as { slots: { key?: string }[] }
-  return slots.flatMap(({ key }) => key ?? [])
+  return ['authority-embedded.json', 'authority-jwt.json'].flatMap((file) => {
+    const text = readFileSync(join(agent.folder, 'state', file), 'utf8')
+    const { slots } = JSON.parse(text) as { slots: { key?: string }[] }
+    return slots.flatMap(({ key }) => key ?? [])
+  })
 }
 
 const commandsOf = (agent: Agent, folder: string): readonly (readonly string[])[] => {
@@ -58,7 +60,11 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
     const rig = createRig(t)
     const agent = await rig.agent({
       entries: IDENTITIES.map((spiffeId) => ({ spiffeId, selectors: testSelectors() })),
-      config: { log: { level: 'trace', format: 'json' }, svid: { keyType } },
+      config: {
+        log: { level: 'trace', format: 'json' },
+        svid: { keyType },
+        authority: { kind: 'embedded', jwtKeyType: keyType },
+      },
     })
     const keys = new Set(authorityKeys(agent))
     const keep = ({ secrets }: Received): void => {
@@ -77,7 +83,8 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
       await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 30_000 })
       for (const stream of streams) keep(await stream.next(30_000))
     }
-    await agent.admin.call(AdminService.method.rotateAuthority, {}, { deadlineMs: 60_000 })
+    for (const request of [{}, { jwt: true, now: true }, { jwt: true }])
+      await agent.admin.call(AdminService.method.rotateAuthority, request, { deadlineMs: 60_000 })
     for (const key of authorityKeys(agent)) keys.add(key)
     for (const stream of streams) keep(await stream.next(30_000))
 
@@ -137,8 +144,8 @@ for (const keyType of ['ec-p256', 'rsa-2048'] as const)
     assert.match(log, /file not used/)
     outputs.push(['log', log])
 
-    // One authority and its successor; each identity first, at each rotation, at that of the authority, at three renewals.
-    assert.equal(keys.size, 2 + IDENTITIES.length * (1 + ROTATIONS + 1 + 3))
+    // One authority and its successor, a key for JWT-SVIDs and two after it; each identity first, at each rotation, at that of the authority, at three renewals.
+    assert.equal(keys.size, 2 + 3 + IDENTITIES.length * (1 + ROTATIONS + 1 + 3))
     const forms = Array.from(keys).flatMap(keyForms)
     for (const [where, output] of outputs) {
       const [form] = found(forms, output)
