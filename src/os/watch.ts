@@ -30,12 +30,14 @@ export interface WatchOptions {
   readonly changed: (reading: FileReading) => void
   /** ms between looks without an event; 2,000 if not said. */
   readonly pollMs?: number
-  /** ms after an event before the file is read, so that a writer can finish; 50 if not said. */
+  /** ms without an event before the file is read, so that a writer can finish; 25 if not said. */
   readonly settleMs?: number
   /** ms a file may be missing or unreadable before that is a fault: it may be on its way; 1,000 if not said. */
   readonly graceMs?: number
 }
 
+/** Of `settleMs`: at that time after a first event the file is read however many follow. */
+const MOST_SETTLES = 10
 /** A file written in the tick of the clock in which it was read shows no other times afterwards. */
 const POLLS_THAT_READ_ANYWAY = 2
 
@@ -53,6 +55,8 @@ class WatchedFile implements FileWatch {
   #readAnyway = POLLS_THAT_READ_ANYWAY
   #failingSince: number | undefined
   #settle: Timer | undefined
+  /** Of those since the file was last read. */
+  #firstEvent: number | undefined
   #poll: Timer | undefined
   #closed = false
 
@@ -93,9 +97,15 @@ class WatchedFile implements FileWatch {
   }
 
   #event(): void {
-    if (this.#closed || this.#settle !== undefined) return
-    this.#settle = this.#options.clock.after(this.#options.settleMs ?? 50, () => {
+    if (this.#closed) return
+    const { clock, settleMs = 25 } = this.#options
+    const now = clock.monotonic()
+    this.#firstEvent ??= now
+    this.#settle?.cancel()
+    const waitMs = Math.min(settleMs, this.#firstEvent + MOST_SETTLES * settleMs - now)
+    this.#settle = clock.after(Math.max(waitMs, 0), () => {
       this.#settle = undefined
+      this.#firstEvent = undefined
       this.#look(true)
     })
   }

@@ -181,3 +181,15 @@ test('nothing is read any more after close, and no timer is left', async (t) => 
   assert.deepEqual(readings, [])
   assert.equal(clock.pending, 0)
 })
+
+test('a file that is being written is read once its writer pauses, and in any case before long', async (t) => {
+  const path = writeIn(temporaryFolder(t), 'file', 'old')
+  const { next, readings } = watchIn(t, path, { ...byEvents, settleMs: 50 })
+  const writing = setInterval(() => writeFileSync(path, `part ${performance.now()}`), 5)
+  t.after(() => clearInterval(writing))
+  assert.match(JSON.stringify(await next()), /part/, 'a writer that never pauses')
+  clearInterval(writing)
+  for (const part of ['a', 'ab', 'abc']) writeFileSync(path, part)
+  while (JSON.stringify(await next()) !== '{"text":"abc"}');
+  assert(!JSON.stringify(readings).includes('"ab"'), 'its parts are not read')
+})
