@@ -2,15 +2,20 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createRig, write } from '../e2e/rig/rig.ts'
+import { createRig, eventually, write } from '../e2e/rig/rig.ts'
 import { createForeignIssuer } from './foreign-tokens.ts'
-import type { TokenAnswer } from './go-spiffe.ts'
-import { goPrograms, startProgram } from './program.ts'
+import type { Token, TokenAnswer } from './go-spiffe.ts'
+import { goPrograms, rotateJwtKey, startProgram } from './program.ts'
 
 const WEB = 'spiffe://example.org/web'
 const API = 'spiffe://example.org/api'
 const PARTNER = 'partner.test'
 const audience = ['reports']
+const ROTATIONS = 3
+
+const keyIdOf = ({ token }: Token): unknown =>
+  (JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as { kid: unknown })
+    .kid
 
 test('go-spiffe: JWT-SVIDs are fetched, and validated under the bundles and by the Workload API alike', async (t) => {
   const rig = createRig(t)
@@ -68,4 +73,45 @@ test('go-spiffe: JWT-SVIDs are fetched, and validated under the bundles and by t
     assert.notEqual(stranger.error, '', `${way}: of a trust domain without a bundle`)
   }
   assert.deepEqual((await ask({ do: 'keys', id: PARTNER })).keys, [`${PARTNER}-1`])
+})
+
+test(`go-spiffe: a JWTSource knows each next key before it signs, and the one before after it, ${ROTATIONS} times`, async (t) => {
+  const rig = createRig(t)
+  const programs = await goPrograms(t, rig, 'program')
+  if (programs === undefined) return
+  const agent = await rig.agent({
+    entries: [{ spiffeId: WEB, selectors: [`unix:path:${programs.program}`] }],
+  })
+  const { next, ask } = startProgram<{ readonly ready: boolean }, TokenAnswer>(rig, agent, {
+    path: programs.program,
+    args: ['tokens'],
+  })
+  await next('JWTSource', ({ ready }) => ready)
+  let asked = 0
+  /** Of an audience that nothing is cached for. */
+  const fetchNew = async (): Promise<Token> => {
+    const { tokens, error } = await ask({ do: 'fetch', audience: [...audience, `a${asked++}`] })
+    assert.equal(error, '')
+    return tokens![0]!
+  }
+  const issued = [await fetchNew()]
+  for (let rotation = 0; rotation < ROTATIONS; rotation++) {
+    const active = keyIdOf(issued.at(-1)!)
+    const { prepared, ...still } = await rotateJwtKey(agent, false)
+    assert.equal(still.active, active)
+    assert.notEqual(prepared, active)
+    await eventually('the next key in the bundle', async () =>
+      (await ask({ do: 'keys', id: 'example.org' })).keys?.includes(prepared),
+    )
+    const before = await fetchNew()
+    assert.equal(keyIdOf(before), active, 'it is known before it signs')
+    assert.equal((await rotateJwtKey(agent, true)).active, prepared)
+    const after = await fetchNew()
+    assert.equal(keyIdOf(after), prepared)
+    issued.push(before, after)
+    for (const way of ['parse', 'validate'])
+      for (const { token } of issued)
+        assert.equal((await ask({ do: way, audience, token })).error, '', way)
+  }
+  assert.equal(new Set(issued.map(keyIdOf)).size, 1 + ROTATIONS)
 })

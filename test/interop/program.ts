@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { copyProgram, readText } from '../../src/os/scratch.ts'
+import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import type { Agent } from '../e2e/rig/agent.ts'
 import type { Rig } from '../e2e/rig/rig.ts'
 import { eventually, ROOT } from '../e2e/rig/rig.ts'
@@ -129,4 +130,14 @@ export function pythonProgram(t: TestContext): Command | undefined {
     // No compiled files beside the sources.
     env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: '1' },
   }
+}
+
+/** Has the key for JWT-SVIDs replaced: published alone, or let sign `now`. Resolves to the key IDs; `prepared` is '' for none. */
+export async function rotateJwtKey(
+  agent: Pick<Agent, 'admin'>,
+  now: boolean,
+): Promise<{ readonly active: string; readonly prepared: string }> {
+  const { rotateAuthority } = AdminService.method
+  const answer = await agent.admin.call(rotateAuthority, { jwt: true, now }, { deadlineMs: 10_000 })
+  return { active: answer.activeAuthorityId, prepared: answer.preparedAuthorityId }
 }
