@@ -6,7 +6,8 @@ import type { Clock } from '../runtime/clock.ts'
 import type { ErrorCode } from '../runtime/errors.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import type { HealthCheck } from '../telemetry/health.ts'
-import { createUnixClient } from '../wire/client.ts'
+import { SECURITY_HEADER } from '../spiffe/endpoint.ts'
+import { createRpcClient } from '../wire/client.ts'
 import { SECRET_TYPE_URL } from '../xds/resource.ts'
 import type { Sources } from './sources.ts'
 
@@ -65,7 +66,7 @@ export function healthChecks(parts: {
 const ANSWERS: readonly ErrorCode[] = ['not_found', 'request_invalid']
 
 async function askForSecret(socket: string, answers: readonly ErrorCode[]): Promise<string> {
-  const client = createUnixClient(socket)
+  const client = createRpcClient({ kind: 'unix', path: socket }, { headers: SECURITY_HEADER })
   try {
     const request = {
       resourceNames: [PROBE_NAME],

@@ -11,7 +11,8 @@ import { parseCertificate, readCertificatesPem } from '../certs/parse.ts'
 import { atomicWrite } from '../os/files.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { shownText } from '../runtime/shown-text.ts'
-import { createUnixClient } from '../wire/client.ts'
+import { SECURITY_HEADER } from '../spiffe/endpoint.ts'
+import { createRpcClient } from '../wire/client.ts'
 import { SECRET_TYPE_URL } from '../xds/resource.ts'
 import { isWildcard } from '../xds/subscription.ts'
 import type { Format, Io } from './io.ts'
@@ -36,7 +37,10 @@ export async function fetchSecrets(
   names: readonly string[],
   options: { readonly socket: string; readonly output: Format; readonly write?: string },
 ): Promise<void> {
-  const client = createUnixClient(options.socket)
+  const client = createRpcClient(
+    { kind: 'unix', path: options.socket },
+    { headers: SECURITY_HEADER },
+  )
   let secrets: Fetched[]
   try {
     const request = create(DiscoveryRequestSchema, {

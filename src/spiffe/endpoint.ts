@@ -6,6 +6,9 @@ export type Endpoint =
   /** `address` is IPv4 or IPv6, without brackets. */
   | { readonly kind: 'tcp'; readonly address: string; readonly port: number }
 
+/** What a client sends with each call, so that nobody is made to ask who does not know what it asks (Workload_Endpoint 3). */
+export const SECURITY_HEADER = { 'workload.spiffe.io': 'true' } as const
+
 const ALLOWED = 'allowed: unix:///path/of/the/socket or tcp://IP:port'
 /** RFC 3986 3: an absolute URI, its parts told apart by their marks, so that an empty query is still one. */
 const URI = /^([A-Za-z][A-Za-z0-9+.-]*):(?:\/\/([^/?#]*))?([^?#]*)(\?[^#]*)?(#.*)?$/s

@@ -1,11 +1,9 @@
 import type { Clock } from '../runtime/clock.ts'
 import { codeOf } from '../runtime/errors.ts'
+import { SECURITY_HEADER } from '../spiffe/endpoint.ts'
 import type { Address, RpcClient } from '../wire/client.ts'
 import { createRpcClient } from '../wire/client.ts'
 import { errorOfAnswer } from './fault.ts'
-
-/** Every request must have it, so that nobody is made to ask who does not know what it asks (Workload_Endpoint 3). */
-const SECURITY_HEADER = { 'workload.spiffe.io': 'true' }
 
 /** One connection to an agent for all that is asked of it, and another once it is lost. */
 export function createLine(address: Address, clock: Clock): RpcClient {

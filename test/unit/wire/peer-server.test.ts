@@ -15,8 +15,8 @@ import {
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import type { RpcClient } from '../../../src/wire/client.ts'
-import { createUnixClient } from '../../../src/wire/client.ts'
-import type { PeerServer } from '../../../src/wire/peer-server.ts'
+import { createRpcClient, createUnixClient } from '../../../src/wire/client.ts'
+import type { MetadataCheck, PeerServer, PeerServerOptions } from '../../../src/wire/peer-server.ts'
 import { createPeerServer } from '../../../src/wire/peer-server.ts'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { statusOf } from '../../../src/wire/status.ts'
@@ -50,7 +50,7 @@ async function setUp(
   t: TestContext,
   accept: (transport: PeerServer<Peer>, socket: Socket, count: number) => void,
   answer: Service = answerPid,
-  { keepaliveMs = 60_000 }: { keepaliveMs?: number } = {},
+  { keepaliveMs = 60_000, gate }: { keepaliveMs?: number; gate?: PeerServerOptions['gate'] } = {},
 ): Promise<Setting> {
   const path = join(temporaryFolder(t), 'socket')
   const transport = createPeerServer<Peer>({
@@ -59,6 +59,7 @@ async function setUp(
     keepaliveMs,
     keepaliveTimeoutMs: keepaliveMs / 2,
     clock: systemClock,
+    ...(gate && { gate }),
     excessive: () => undefined,
   })
   let calls = 0
@@ -149,6 +150,24 @@ test('PeerServer forgets a connection that closes, and close ends those that are
   const closed = once(sockets[1]!, 'close')
   transport.close()
   await closed
+})
+
+test('PeerServer lets a call through its gate by path and metadata, before any service sees it', async (t) => {
+  const paths: string[] = []
+  const gate = (path: string): MetadataCheck => {
+    paths.push(path)
+    return (metadata) =>
+      metadata.get('key').includes('right')
+        ? undefined
+        : new SpindleError('request_invalid', 'no key')
+  }
+  const { path, client, calls } = await setUp(t, serving, answerPid, { gate })
+  await assert.rejects(ask(client()), { code: 'request_invalid', message: 'no key' })
+  assert.equal(calls(), 0)
+  const allowed = createRpcClient({ kind: 'unix', path }, { headers: { key: 'right' } })
+  t.after(() => allowed.close())
+  assert.equal((await ask(allowed)).pid, 102)
+  assert.deepEqual([...new Set(paths)], ['/spindle.admin.v1.AdminService/GetStatus'])
 })
 
 test('PeerServer hangs up on a connection whose other end answers nothing, and on no other', async (t) => {

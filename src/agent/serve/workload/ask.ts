@@ -1,4 +1,5 @@
 /** A question with one answer, which waits a moment for what is on its way. */
+import type { ServerUnaryCall } from '@grpc/grpc-js'
 import type { Clock } from '../../../runtime/clock.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import type { Grant } from '../grant/grant.ts'
@@ -7,26 +8,31 @@ import { COMPLETION_MS, FIRST_ANSWER_MS, MARGIN_MS } from './patience.ts'
 
 export interface Question {
   readonly grant: Grant
-  /** When the client gives up: ms since the epoch, or Infinity. */
-  readonly deadline: number
-  /** Aborted once the client has gone. */
-  readonly signal: AbortSignal
+  readonly call: AskedCall
   readonly clock: Clock
 }
 
-/** How long a question may still wait, in ms. */
+/** `getDeadline`: when the client gives up, in ms since the epoch, or Infinity. */
+export type AskedCall = Pick<
+  ServerUnaryCall<unknown, unknown>,
+  'cancelled' | 'getDeadline' | 'once' | 'removeListener'
+>
+
+/** How long a question may still wait, in ms; nothing or less: no longer. */
 export interface Patience {
   leftMs(): number
-  /** Nothing that is missing in an answer is waited for any more. */
-  isOver(): boolean
+  /** For what is missing in an answer. */
+  completionMs(): number
 }
 
-export function patienceFor({ deadline, clock }: Question): Patience {
+export function patienceFor({ call, clock }: Question): Patience {
   const begun = clock.monotonic()
+  const deadline = Number(call.getDeadline())
   const mostMs = Math.max(0, Math.min(FIRST_ANSWER_MS, deadline - MARGIN_MS - clock.now()))
+  const passed = (): number => clock.monotonic() - begun
   return {
-    leftMs: () => mostMs - (clock.monotonic() - begun),
-    isOver: () => clock.monotonic() - begun >= Math.min(COMPLETION_MS, mostMs),
+    leftMs: () => mostMs - passed(),
+    completionMs: () => Math.min(COMPLETION_MS, mostMs) - passed(),
   }
 }
 
@@ -39,33 +45,37 @@ export async function answered<T>(
   patience: Patience,
   ask: () => Answer<T>,
 ): Promise<T> {
-  const { grant, signal } = question
+  const { grant, call } = question
   for (;;) {
     // The process may have executed another program while it waited: it is looked at before each answer.
-    if (!grant.caller.check() || signal.aborted)
+    if (!grant.caller.check() || call.cancelled)
       throw new SpindleError('peer_gone', 'the calling process has gone')
     const answer = ask()
     if (answer.kind === 'denied') throw new SpindleError('no_identity', answer.why)
-    const isThere = answer.kind === 'there'
-    if (isThere && (answer.awaiting === undefined || patience.isOver())) return answer.value
-    const leftMs = patience.leftMs()
-    if (leftMs <= 0) throw new SpindleError('not_ready', isThere ? '' : answer.why)
-    await changed(question, isThere ? Math.min(leftMs, COMPLETION_MS) : leftMs)
+    if (answer.kind === 'there') {
+      const leftMs = answer.awaiting === undefined ? 0 : patience.completionMs()
+      if (leftMs <= 0) return answer.value
+      await changed(question, leftMs)
+    } else {
+      const leftMs = patience.leftMs()
+      if (leftMs <= 0) throw new SpindleError('not_ready', answer.why)
+      await changed(question, leftMs)
+    }
   }
 }
 
 /** Resolves at the next change of what the caller may have, after `leftMs`, or when the client has gone. */
-function changed({ grant, signal, clock }: Question, leftMs: number): Promise<void> {
+function changed({ grant, call, clock }: Question, leftMs: number): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       grant.followers.delete(follower)
-      signal.removeEventListener('abort', finish)
+      call.removeListener('cancelled', finish)
       timer.cancel()
       resolve()
     }
     const follower = { changed: finish }
     const timer = clock.after(leftMs, finish)
-    signal.addEventListener('abort', finish)
+    call.once('cancelled', finish)
     grant.followers.add(follower)
   })
 }

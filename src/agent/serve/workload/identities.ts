@@ -29,6 +29,6 @@ export function isSettled(granted: Granted, possible: Granted): boolean {
 }
 
 /** Of other trust domains whose bundles a caller gets: those its entries federate with. Sorted. */
-export function federatedWith(entries: readonly Entry[]): readonly TrustDomain[] {
-  return [...new Set(entries.flatMap((entry) => entry.federatesWith))].toSorted()
+export function federatedWith(granted: Granted): readonly TrustDomain[] {
+  return [...granted.federatesWith].toSorted()
 }

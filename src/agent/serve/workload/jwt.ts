@@ -45,11 +45,11 @@ export function jwtBundlesOf(
   grant: Grant,
   { bundles, trustDomain, unregisteredBundles }: ProfileParts,
 ): Answer<readonly Bundle[]> {
-  const { entries } = grant.granted
-  if (entries.length === 0 && !unregisteredBundles) return nothingGranted(grant)
+  const { granted } = grant
+  if (granted.entries.length === 0 && !unregisteredBundles) return nothingGranted(grant)
   const [own] = withJwt(bundles.current, [trustDomain])
   if (own === undefined) return { kind: 'pending', why: NO_OWN_BUNDLE }
-  const value = [own, ...withJwt(bundles.current, federatedWith(entries))]
+  const value = [own, ...withJwt(bundles.current, federatedWith(granted))]
   return { kind: 'there', value, awaiting: grant.undecided }
 }
 
@@ -80,7 +80,7 @@ const byName = ([one]: [string, unknown], [other]: [string, unknown]): number =>
   one < other ? -1 : 1
 
 export interface JwtParts extends ProfileParts {
-  readonly jwtSvids: JwtSvids
+  readonly jwtSvids: Pick<JwtSvids, 'fetch'>
 }
 
 /**
@@ -144,7 +144,7 @@ function entriesFor(
   if (wanted !== undefined) {
     // One that has the hint of another is not told with the rest; who names it may have it.
     const named = all.filter((entry) => entry.spiffeId === wanted)
-    const [entry = granted.entries.find((each) => each.spiffeId === wanted)] = named
+    const [entry = granted.ofSpiffeId(wanted)] = named
     if (entry === undefined)
       return undecided === undefined
         ? {

@@ -4,8 +4,9 @@
  */
 import type { Metadata } from '@grpc/grpc-js'
 import { SpindleError } from '../../../runtime/errors.ts'
+import { SECURITY_HEADER } from '../../../spiffe/endpoint.ts'
 
-const HEADER = 'workload.spiffe.io'
+const [[HEADER, VALUE]] = Object.entries(SECURITY_HEADER) as [[string, string]]
 const WORKLOAD = '/SpiffeWorkloadAPI/'
 const SDS = '/envoy.service.secret.v3.'
 
@@ -22,6 +23,6 @@ export function securityHeaderGate({
 function checkHeader(metadata: Metadata): SpindleError | undefined {
   // Sent twice, its values come as one text or as two: neither is the one value that is wanted.
   const values = metadata.get(HEADER)
-  if (values.length === 1 && values[0] === 'true') return undefined
-  return new SpindleError('request_invalid', `the header ${HEADER}: true must be sent, once`)
+  if (values.length === 1 && values[0] === VALUE) return undefined
+  return new SpindleError('request_invalid', `the header ${HEADER}: ${VALUE} must be sent, once`)
 }

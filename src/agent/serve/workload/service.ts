@@ -117,14 +117,7 @@ function unary<Request>(
   return (call: ServerUnaryCall<Request, Encoded>, done: sendUnaryData<Encoded>): void => {
     const caller = callerOf(call)
     const begun = clock.monotonic()
-    const gone = new AbortController()
-    call.once('cancelled', () => gone.abort('the client has gone'))
-    const question = {
-      grant: grants.of(caller),
-      deadline: Number(call.getDeadline()),
-      signal: gone.signal,
-      clock,
-    }
+    const question = { grant: grants.of(caller), call, clock }
     const report = (error: unknown): void =>
       observer.answered(rpc, { caller, ms: clock.monotonic() - begun, error })
     answer(call.request, question).then(

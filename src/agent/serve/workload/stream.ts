@@ -88,8 +88,10 @@ export class WorkloadStream implements Follower {
     return this.#answerOf(this.grant, this.#sent === undefined)
   }
 
-  changed(): void {
-    if (!this.#ended) this.#options.pushes.add(this)
+  changed(entryId?: string): void {
+    // Bundles are the same whatever becomes of an identity.
+    const concerned = entryId === undefined || this.rpc === 'FetchX509SVID'
+    if (concerned && !this.#ended) this.#options.pushes.add(this)
   }
 
   /** Sends what is due now; called in slices. A client that does not read costs the one message that has not left. */

@@ -37,7 +37,7 @@ export function createX509Svids({ bundles, trustDomain }: ProfileParts): AnswerO
     // Whoever takes the first of them must not begin as another than the one it is.
     if (leading === undefined || (first && leading.entry.id !== entries[0]?.id))
       return { kind: 'pending', why: failing ?? awaiting ?? 'it has no X.509-SVID' }
-    const federated = withX509(bundles.current, federatedWith(granted.entries))
+    const federated = withX509(bundles.current, federatedWith(granted))
     const value = made.of([own, ...federated, ...identities], () =>
       svidsMessage(own, federated, identities),
     )
@@ -89,12 +89,12 @@ export function createX509Bundles(parts: ProfileParts): AnswerOf {
   const { bundles, trustDomain, unregisteredBundles } = parts
   const made = new MadeOf<Message>()
   return (grant) => {
-    const { entries } = grant.granted
-    if (entries.length === 0 && !unregisteredBundles) return nothingGranted(grant)
+    const { granted } = grant
+    if (granted.entries.length === 0 && !unregisteredBundles) return nothingGranted(grant)
     const own = bundles.current.get(trustDomain)
     if (own === undefined || own.x509Authorities.length === 0)
       return { kind: 'pending', why: NO_OWN_BUNDLE }
-    const all = [own, ...withX509(bundles.current, federatedWith(entries))]
+    const all = [own, ...withX509(bundles.current, federatedWith(granted))]
     const value = made.of(all, () =>
       makeMessage(X509BundlesResponseSchema, { bundles: bundleMap(all) }, { spiffeIds: [] }),
     )

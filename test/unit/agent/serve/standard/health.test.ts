@@ -8,7 +8,7 @@ import { createServing } from '../../../../../src/agent/serve/standard/serving.t
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { createFeed } from '../../../../../src/runtime/feed.ts'
 import { createManualClock } from '../../../../fakes/clock.ts'
-import { HandCall, methodsOf } from './call.ts'
+import { HandCall, methodsOf } from '../hand-call.ts'
 
 interface Slots {
   readonly slots: readonly { readonly status: string; readonly notAfter: number }[]

@@ -11,7 +11,7 @@ import { SpiffeWorkloadAPI } from '../../../../../src/gen/spiffe/workload/worklo
 import { createReflectionService } from '../../../../../src/agent/serve/standard/reflection.ts'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { Unreadable } from '../../../../../src/wire/service.ts'
-import { HandCall, methodsOf } from './call.ts'
+import { HandCall, methodsOf } from '../hand-call.ts'
 
 type Question = NonNullable<
   MessageInitShape<typeof ServerReflectionRequestSchema>['messageRequest']

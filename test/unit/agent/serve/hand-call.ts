@@ -5,6 +5,9 @@ import type { Server, StatusObject } from '@grpc/grpc-js'
 export class HandCall<Request, Response> extends EventEmitter {
   readonly request: Request
   readonly written: Response[] = []
+  /** ms since the epoch */
+  deadline: number = Infinity
+  cancelled = false
   status: StatusObject | undefined
   ended = false
   paused = false
@@ -22,6 +25,16 @@ export class HandCall<Request, Response> extends EventEmitter {
     this.#unsent.push(sent)
     if (!this.blocked) this.flush()
     return true
+  }
+
+  getDeadline(): number {
+    return this.deadline
+  }
+
+  /** The client goes. */
+  cancel(): void {
+    this.cancelled = true
+    this.emit('cancelled')
   }
 
   flush(): void {
