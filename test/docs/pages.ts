@@ -6,7 +6,8 @@ import { readPage } from './markdown.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 
-const FOLDERS = ['.', 'docs', 'docs/decisions', 'envoy', 'examples', 'helm', 'proto']
+const EXAMPLES = ['examples', 'examples/nginx', 'examples/postgresql']
+const FOLDERS = ['.', 'docs', 'docs/decisions', 'envoy', ...EXAMPLES, 'helm', 'proto']
 
 export const PAGES: readonly Page[] = FOLDERS.flatMap((folder) =>
   readdirSync(join(ROOT, folder))

@@ -1,4 +1,5 @@
 /** Requests without a pause, and what became of each. */
+import type { Answer } from './rig.ts'
 import { get } from './rig.ts'
 
 export interface Load {
@@ -17,7 +18,12 @@ export interface LoadSettings {
   readonly pauseMs?: number
 }
 
-export function startLoad(port: number, { loops, pauseMs = 0 }: LoadSettings): Load {
+/** `target`: a port, or how to ask. */
+export function startLoad(
+  target: number | (() => Promise<Answer>),
+  { loops, pauseMs = 0 }: LoadSettings,
+): Load {
+  const ask = typeof target === 'number' ? () => get(target) : target
   const failures: string[] = []
   let answered = 0
   let running = true
@@ -31,7 +37,7 @@ export function startLoad(port: number, { loops, pauseMs = 0 }: LoadSettings): L
   const loop = async (): Promise<void> => {
     while (running) {
       try {
-        const { status, body } = await get(port)
+        const { status, body } = await ask()
         if (status !== 200) failures.push(`${status} ${body.slice(0, 200)}`)
       } catch (thrown) {
         failures.push(String(thrown))
