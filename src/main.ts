@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2 --disable-sigusr1
+#!/usr/bin/env -S MALLOC_MMAP_THRESHOLD_=32768 node --max-semi-space-size=2 --disable-sigusr1
 // argv, environment and signals to the command line; the only place that ends the process.
 import type { WriteStream } from 'node:tty'
 import type { Terminal } from './cli/io.ts'

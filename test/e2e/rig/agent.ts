@@ -81,7 +81,8 @@ async function run(folder: string, settings: AgentSettings): Promise<Agent> {
   ]
   const child = await startChild(command[0] ?? '', command.slice(1), {
     cwd: folder,
-    ...(settings.env !== undefined && { env: settings.env }),
+    // As the first line of the program has it.
+    env: { MALLOC_MMAP_THRESHOLD_: '32768', ...settings.env },
   })
   const line = await child.line((text) => text.startsWith('{"ready":true'))
   const { socket, adminSocket, http } = JSON.parse(line) as {
