@@ -231,7 +231,7 @@ test('PostgreSQL by its example: clients log in by certificate through rotations
         },
         { loops: 1, pauseMs: 50 },
       )
-        const open = login('SELECT pg_sleep(6)')
+      const open = login('SELECT pg_sleep(6)')
       let { serial } = await shown(server.address)
       for (let round = 0; round < 3; round++) {
         await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
