@@ -57,6 +57,7 @@ test('spindle doctor finds nothing to mend around an agent that runs, and what i
     assert.equal(found.code, 0)
     assert.match(found.of('agent')?.detail ?? '', /serves 1 entries to 0 sidecars, and is ready/)
     assert.match(found.of('authority life')?.detail ?? '', /ends in (23h|1d)/)
+    assert.match(found.of('JWT keys')?.detail ?? '', /^the key that signs ends in (23h|1d)/)
     assert.equal(found.of('socket')?.detail, 'is served by the agent')
     assert.equal(found.of('http')?.where, agent.http.replace('http://', ''))
     assert.equal(found.of('envoy: socket')?.level, 'ok')

@@ -8,6 +8,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { codeOf, messageOf } from '../../runtime/errors.ts'
 import { createUnixClient } from '../../wire/client.ts'
 import { VERSION } from '../version.ts'
+import { span } from '../output.ts'
 import { life } from './files.ts'
 import type { RunningAgent } from './setting.ts'
 import type { Verdict } from './verdict.ts'
@@ -86,4 +87,17 @@ export function authorityLife({ authority }: RunningAgent, clock: Clock): Verdic
     )
   const end = timestampMs(active.notAfter)
   return life(about, end - clock.now(), end - timestampMs(active.notBefore))
+}
+
+/** Whether a key signs JWT-SVIDs just now, and what is wrong with it. */
+export function jwtKeys(
+  { authority: { jwtSlots, jwtFault } }: RunningAgent,
+  clock: Clock,
+): Verdict {
+  const about = { check: 'JWT keys' }
+  const todo = 'See `spindle ca show`.'
+  const end = jwtSlots.find((slot) => slot.status === 'active')?.notAfter
+  if (end === undefined) return fail(about, `no key signs${jwtFault && `: ${jwtFault}`}`, todo)
+  if (jwtFault !== '') return warn(about, jwtFault, todo)
+  return ok(about, `the key that signs ends in ${span(timestampMs(end) - clock.now())}`)
 }

@@ -6,9 +6,9 @@ import { systemClock } from '../../runtime/clock.ts'
 import type { Format, Io } from '../io.ts'
 import { CommandFailed } from '../io.ts'
 import { DEFAULT_ADMIN_SOCKET, DEFAULT_AGENT_SOCKET } from '../options.ts'
-import { authorityLife, lookForAgent } from './agent.ts'
+import { authorityLife, jwtKeys, lookForAgent } from './agent.ts'
 import { envoyVerdicts } from './envoy.ts'
-import { bundleVerdicts, readFiles, storedAuthority } from './files.ts'
+import { bundleVerdicts, readFiles, storedAuthority, storedJwtKeys } from './files.ts'
 import { hostVerdicts } from './host.ts'
 import { report } from './report.ts'
 import type { Setting } from './setting.ts'
@@ -59,8 +59,9 @@ async function examine(
 }
 
 async function authority({ config, running, clock }: Setting): Promise<readonly Verdict[]> {
-  if (running !== undefined) return [authorityLife(running, clock)]
-  return config === undefined ? [] : [await storedAuthority(config, clock)]
+  if (running !== undefined) return [authorityLife(running, clock), jwtKeys(running, clock)]
+  if (config === undefined) return []
+  return [await storedAuthority(config, clock), storedJwtKeys(config, clock)]
 }
 
 function libcOrNone(): Libc | undefined {

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { readBundle, readEntriesOf } from '../../agent/sources.ts'
 import { attachedCa } from '../../authority/disk-files.ts'
+import { parseJwtSlots } from '../../authority/jwt/jwt-slot.ts'
 import { parseSlots } from '../../authority/slot-file.ts'
 import { parseCertificate } from '../../certs/parse.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
@@ -120,6 +121,22 @@ export async function storedAuthority(config: AgentConfig, clock: Clock): Promis
     return life({ ...about, where: path }, active.notAfter - clock.now(), authority.caTtlMs)
   } catch (thrown) {
     return warn(about, messageOf(thrown), 'Run this as the user of the agent, or as root.')
+  }
+}
+
+/** The keys for JWT-SVIDs in the state of an agent that does not run. One that has ended is replaced at the start. */
+export function storedJwtKeys({ stateDir, trustDomain }: AgentConfig, clock: Clock): Verdict {
+  const path = join(stateDir, 'authority-jwt.json')
+  const about = { check: 'JWT keys', where: path }
+  try {
+    const text = openStateFile(path, clock).read()
+    if (text === undefined) return ok(about, 'there is none yet; the first start makes one')
+    const kept = parseJwtSlots(text, trustDomain).length
+    return ok(about, `${kept} ${kept === 1 ? 'is' : 'are'} kept`)
+  } catch (thrown) {
+    const todo =
+      'Run this as the user of the agent, or as root; one that is not what it should be is moved aside.'
+    return warn(about, messageOf(thrown), todo)
   }
 }
 

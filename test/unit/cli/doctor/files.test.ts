@@ -3,15 +3,20 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { stringify } from 'yaml'
+import { createJwtSlotStore } from '../../../../src/authority/jwt/jwt-slot.ts'
+import { createJwtAuthority } from '../../../../src/authority/jwt/jwt-slots.ts'
 import {
   bundleVerdicts,
   life,
   readFiles,
   storedAuthority,
+  storedJwtKeys,
 } from '../../../../src/cli/doctor/files.ts'
 import type { Verdict } from '../../../../src/cli/doctor/verdict.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
 import { temporaryFolder, writeIn } from '../../../fakes/folder.ts'
+import { createSeededRandom } from '../../../fakes/random.ts'
+import { createStateFile } from '../../../fakes/state-file.ts'
 import { createOperatorCa } from '../../../fakes/operator-ca.ts'
 
 const NOW = Date.UTC(2030, 0, 1)
@@ -111,4 +116,28 @@ test('life() fails a CA that has expired and warns in its last eighth', () => {
   assert.equal(life(about, 0, 8 * HOUR).level, 'fail')
   assert.equal(life(about, HOUR - 1, 8 * HOUR).level, 'warn')
   assert.equal(life(about, HOUR, 8 * HOUR).level, 'ok')
+})
+
+test('storedJwtKeys tells whether the keys for JWT-SVIDs of an agent that does not run can be read', async (t) => {
+  const { config } = await readFiles(configure(t), true)
+  assert(config !== undefined)
+  assert.match(storedJwtKeys(config, clock).detail, /^there is none yet/)
+  const file = createStateFile()
+  const { trustDomain } = config
+  const authority = await createJwtAuthority({
+    trustDomain,
+    keyType: 'ec-p256',
+    keyTtlMs: HOUR,
+    clock,
+    random: createSeededRandom('doctor'),
+    store: createJwtSlotStore(file, trustDomain),
+  })
+  await authority.prepare()
+  await authority.close()
+  writeIn(config.stateDir, 'authority-jwt.json', file.text ?? '')
+  assert.deepEqual(told([storedJwtKeys(config, clock)]), ['ok JWT keys'])
+  assert.equal(storedJwtKeys(config, clock).detail, '2 are kept')
+  writeIn(config.stateDir, 'authority-jwt.json', file.text?.replace('"active"', '"old"') ?? '')
+  const { level, detail } = storedJwtKeys(config, clock)
+  assert.deepEqual([level, /sha256/.test(detail)], ['warn', true])
 })
