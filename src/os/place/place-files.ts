@@ -29,7 +29,7 @@ export function placeFiles(files: readonly PlainFile[], rules: PlaceRules): bool
   try {
     for (const { folder } of files)
       if (!folders.has(folder)) folders.set(folder, openFolder(folder, rules))
-    return attempt(() => replace(files, folders, rules))
+    return attempt([...folders.keys()].join(', '), () => replace(files, folders, rules))
   } finally {
     for (const folder of folders.values()) folder.close()
   }
@@ -64,14 +64,14 @@ function replace(
   return staged.length > 0
 }
 
-/** What the file system says, as an error of ours: paths in it are of /proc, so only what went wrong is kept. */
-export function attempt<T>(run: () => T): T {
+/** What the file system says of `place`, as an error of ours: paths in it are of /proc, so only what went wrong is kept. */
+export function attempt<T>(place: string, run: () => T): T {
   try {
     return run()
   } catch (thrown) {
     if (thrown instanceof SpindleError) throw thrown
     const { code, syscall } = thrown as NodeJS.ErrnoException
     const why = code === undefined ? messageOf(thrown) : `${code}${syscall ? ` (${syscall})` : ''}`
-    throw new SpindleError('file_unwritable', `cannot be written: ${why}`, { cause: thrown })
+    throw new SpindleError('file_unwritable', `${place} cannot be written to: ${why}`)
   }
 }

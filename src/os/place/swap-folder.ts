@@ -36,7 +36,7 @@ const GENERATION = /^\.\.[0-9a-f]{16}$/
 export function swapFolder(path: string, files: readonly PlacedFile[], rules: PlaceRules): boolean {
   const folder = openFolder(path, rules)
   try {
-    return attempt(() => swap(folder, { path, files, rules }))
+    return attempt(path, () => swap(folder, { path, files, rules }))
   } finally {
     folder.close()
   }

@@ -30,7 +30,7 @@ export function signalByPidFile(
     process.kill(pid, name)
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException
-    throw failed(pidFile, `names process ${pid}, which cannot be signalled (${code})`, thrown)
+    throw failed(pidFile, `names process ${pid}, which cannot be signalled (${code})`)
   }
   return pid
 }
@@ -41,7 +41,7 @@ function read(pidFile: string): { text: string; owner: number } {
     // Non-blocking: opening a FIFO would wait for its writer.
     fd = openSync(pidFile, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (thrown) {
-    throw failed(pidFile, `cannot be read: ${messageOf(thrown)}`, thrown)
+    throw failed(pidFile, `cannot be read: ${messageOf(thrown)}`)
   }
   try {
     const stat = fstatSync(fd)
@@ -59,11 +59,11 @@ function read(pidFile: string): { text: string; owner: number } {
 function uidOf(pid: number, pidFile: string): number {
   try {
     return readStatus(pid, '/proc').euid
-  } catch (thrown) {
-    throw failed(pidFile, `names process ${pid}, which is not there`, thrown)
+  } catch {
+    throw failed(pidFile, `names process ${pid}, which is not there`)
   }
 }
 
-function failed(pidFile: string, why: string, cause?: unknown): SpindleError {
-  return new SpindleError('after_failed', `${pidFile} ${why}`, { cause })
+function failed(pidFile: string, why: string): SpindleError {
+  return new SpindleError('after_failed', `${pidFile} ${why}`)
 }

@@ -99,6 +99,19 @@ test('a fault before the renames leaves every file as it was, and nothing beside
   assert.deepEqual(readdirSync(folder).sort(), ['ca.pem', 'tls.key', 'tls.pem'])
 })
 
+test('what the file system refuses is told with the folder, and leaves everything as it was', (t) => {
+  const folder = temporaryFolder(t)
+  placeFiles(pair(folder, '1'), RULES)
+  const long = 'x'.repeat(300)
+  const files = [...pair(folder, '2'), { folder, name: long, content: '', mode: 0o600 }]
+  assert.throws(() => placeFiles(files, RULES), {
+    code: 'file_unwritable',
+    message: `${folder} cannot be written to: ENAMETOOLONG (lstat)`,
+  })
+  assert.deepEqual(read(folder), ['key 1', 'cert 1'])
+  assert.deepEqual(readdirSync(folder).sort(), ['tls.key', 'tls.pem'])
+})
+
 test('a link in the place of a file is replaced, and what it leads to is neither read nor written', (t) => {
   const folder = temporaryFolder(t)
   const target = join(temporaryFolder(t), 'shadow')
