@@ -15,7 +15,7 @@ import { createUnixAttestor } from './attest/unix.ts'
 import { openServing } from './compose/serving.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
-import { recordReports, recordStreams } from './history.ts'
+import { recordReports, recordStreams, recordWorkload } from './history.ts'
 import type { Kernel } from './kernel.ts'
 import { connectionLimits, openKernel } from './kernel.ts'
 import type { Caller } from './match/caller.ts'
@@ -27,6 +27,7 @@ import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
 import { openStateFolder } from '../os/state-folder.ts'
 import { createStreamObserver } from './serve/observer.ts'
+import { createWorkloadObserver } from './serve/workload/observer.ts'
 import { securityHeaderGate } from './serve/workload/security-header.ts'
 import { openSocket } from './socket.ts'
 import type { Sources } from './sources.ts'
@@ -75,8 +76,9 @@ export async function startAgent(
   const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
   const federated = sources.bundles
   const supply = await openSupply(config, { ...environment, federated, report })
-  const { observer } = setting.reports
-  const serving = openServing({ ...environment, config, observer }, accepting.socket, supply)
+  const { observer, workload } = setting.reports
+  const observers = { sds: observer, workload }
+  const serving = openServing({ ...environment, config, observers }, accepting.socket, supply)
   const parts = {
     ...accepting,
     ...supply,
@@ -126,19 +128,22 @@ function openReports(config: AgentConfig, { clock, log, version }: AgentEnvironm
   const seldom = createSeldom(log, clock)
   const report = createReporter({ metrics, log, seldom, own: config.trustDomain })
   const observer = createStreamObserver(metrics, log, { ownPid: process.pid, seldom })
-  if (config.http?.page !== true) return { registry, report, observer, timeline: undefined }
+  const workload = createWorkloadObserver(metrics, log, seldom)
+  if (config.http?.page !== true)
+    return { registry, report, observer, workload, timeline: undefined }
   const timeline = createTimeline(clock)
   return {
     registry,
     report: recordReports(report, timeline),
     observer: recordStreams(observer, timeline),
+    workload: recordWorkload(workload, timeline),
     timeline,
   }
 }
 
 /** accept → attest → match: the socket, closed yet, and who calls on it. */
 async function openAccepting(
-  { config, environment, reports: { report } }: Setting,
+  { config, environment, reports: { report, workload } }: Setting,
   kernel: Kernel,
   sources: Sources,
 ) {
@@ -172,7 +177,10 @@ async function openAccepting(
     mode: 0o777,
     folderMode: 0o755,
     welcome: (connection) => callers.admit(connection),
-    gate: securityHeaderGate({ forSds: config.sds.requireSecurityHeader }),
+    gate: securityHeaderGate({
+      forSds: config.sds.requireSecurityHeader,
+      unheard: workload.unheard,
+    }),
     report: report.connections,
   })
   return { attestor, callers, socket }

@@ -7,7 +7,9 @@ import type { Bundle } from '../spiffe/bundle.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import type { IdentityEvent } from './obtain/held-identity.ts'
 import type { Reporter } from './reporter.ts'
+import type { Caller } from './match/caller.ts'
 import type { SdsStream, StreamObserver } from './serve/stream.ts'
+import type { WorkloadReports } from './serve/workload/observer.ts'
 
 type Recorder = Pick<Timeline, 'add'>
 
@@ -81,6 +83,32 @@ export function recordStreams(observer: StreamObserver, timeline: Recorder): Str
       observer.fetched(resources)
       for (const { name, kind } of resources)
         timeline.add({ kind: 'pushed', subject: name, detail: `${kind}, fetched` })
+    },
+  }
+}
+
+export function recordWorkload(observer: WorkloadReports, timeline: Recorder): WorkloadReports {
+  const refused = (subject: string, { connection }: Caller, error: unknown): void =>
+    timeline.add({ kind: 'refused', subject, detail: codeOf(error), pid: connection.peer.pid })
+  return {
+    ...observer,
+    sent(stream, message, sinceOpenMs) {
+      observer.sent(stream, message, sinceOpenMs)
+      const { rpc, grant } = stream
+      const { pid } = grant.caller.connection.peer
+      timeline.add({ kind: 'pushed', subject: rpc, detail: 'Workload API', pid })
+    },
+    closed(stream, error) {
+      observer.closed(stream, error)
+      if (error !== undefined) refused(stream.rpc, stream.grant.caller, error)
+    },
+    answered(rpc, call) {
+      observer.answered(rpc, call)
+      if (call.error !== undefined) refused(rpc, call.caller, call.error)
+    },
+    unheard(path) {
+      observer.unheard(path)
+      timeline.add({ kind: 'refused', subject: path, detail: 'without its security header' })
     },
   }
 }

@@ -18,6 +18,20 @@ export const VARIANTS = ['sotw', 'delta', 'fetch'] as const
 export const STREAM_VARIANTS = ['sotw', 'delta'] as const
 export const KINDS = ['svid', 'bundle'] as const
 
+/** Methods of the Workload API that are streams, and all that answer. */
+export const WORKLOAD_STREAMS = ['FetchX509SVID', 'FetchX509Bundles', 'FetchJWTBundles'] as const
+export const WORKLOAD_RPCS = [...WORKLOAD_STREAMS, 'FetchJWTSVID', 'ValidateJWTSVID'] as const
+/** gRPC statuses that calls of the Workload API end with. */
+export const WORKLOAD_CODES = [
+  'OK',
+  'CANCELLED',
+  'INVALID_ARGUMENT',
+  'PERMISSION_DENIED',
+  'UNAUTHENTICATED',
+  'UNAVAILABLE',
+  'INTERNAL',
+] as const
+
 /** Why an Envoy rejected a secret, never in its own words (xds/nack.ts). */
 export const NACK_CLASSES = [
   'key_mismatch',

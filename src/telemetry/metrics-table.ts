@@ -5,6 +5,7 @@
 
 import { AUTHORITY_METRICS } from './authority-metrics.ts'
 import type { MetricMeaning } from './metric-labels.ts'
+import { WORKLOAD_METRICS } from './workload-metrics.ts'
 import {
   VARIANTS,
   STREAM_VARIANTS,
@@ -86,6 +87,7 @@ export const METRICS = {
     help: 'Requests that ended their stream or call with an error.',
     labels: { reason: 'why the request was refused' },
   },
+  ...WORKLOAD_METRICS,
   rotations: {
     type: 'counter',
     name: 'rotations_total',

@@ -18,6 +18,7 @@ import { createHealthService } from '../serve/standard/health.ts'
 import { createReflectionService } from '../serve/standard/reflection.ts'
 import { createServing } from '../serve/standard/serving.ts'
 import type { StreamObserver } from '../serve/stream.ts'
+import type { WorkloadObserver } from '../serve/workload/service.ts'
 import { createWorkload } from '../serve/workload/service.ts'
 import type { AgentSocket } from '../socket.ts'
 
@@ -26,11 +27,11 @@ export interface ServingOptions {
   readonly clock: Clock
   readonly random: Random
   readonly version: string
-  readonly observer: StreamObserver
+  readonly observers: { readonly sds: StreamObserver; readonly workload: WorkloadObserver }
 }
 
 export function openServing(
-  { config, clock, random, version, observer }: ServingOptions,
+  { config, clock, random, version, observers }: ServingOptions,
   socket: AgentSocket<Caller>,
   { identities, bundles, jwtSvids, authority, jwtAuthority }: Supply,
 ) {
@@ -53,11 +54,10 @@ export function openServing(
     clock,
     nonce: createNonces(random),
     encoder: createResponseEncoder(`spindle ${version}`),
-    observer,
+    observer: observers.sds,
     namesPerStream: config.limits.namesPerStream,
   })
   sds.addTo(socket.server)
-  const quiet = (): void => undefined
   const workload = createWorkload({
     ...config.workload,
     callerOf: socket.peerOf,
@@ -66,7 +66,7 @@ export function openServing(
     trustDomain: config.trustDomain,
     clock,
     jwtSvids,
-    observer: { opened: quiet, closed: quiet, sent: quiet, answered: quiet },
+    observer: observers.workload,
   })
   const serving = createServing({ x509: authority.state, jwt: jwtAuthority.state, clock })
   const health = createHealthService(serving.statuses)

@@ -9,7 +9,11 @@ const SDS = '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets'
 function refused(forSds: boolean, path: string, ...values: readonly string[]): boolean {
   const metadata = new Metadata()
   for (const value of values) metadata.add('workload.spiffe.io', value)
-  return securityHeaderGate({ forSds })(path)?.(metadata) !== undefined
+  const unheard: string[] = []
+  const gate = securityHeaderGate({ forSds, unheard: (each) => void unheard.push(each) })
+  const why = gate(path)?.(metadata)
+  assert.deepEqual(unheard, why === undefined ? [] : [path])
+  return why !== undefined
 }
 
 test('the header is demanded of the Workload API, once and exactly', () => {
