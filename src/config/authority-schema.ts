@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { KeyType } from '../certs/keys.ts'
 import { duration, path } from './scalars.ts'
 

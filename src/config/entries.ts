@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { createEntry } from '../registration/entry.ts'
 import type { Entry, EntryFields } from '../registration/entry.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'

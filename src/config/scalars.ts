@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import { z } from 'zod'
+import * as z from 'zod'
 import { messageOf } from '../runtime/errors.ts'
 import { parseEndpoint } from '../spiffe/endpoint.ts'
 import { parseSpiffeId, parseTrustDomain } from '../spiffe/spiffe-id.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { nearest, plain, shown } from './fault.ts'
 import type { Path } from './fault.ts'
 import {

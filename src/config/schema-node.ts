@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { plain } from './fault.ts'
 
 /** What the reference and the wording of faults read of a schema: its JSON Schema, with our metadata on it. */

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { KeyType } from '../certs/keys.ts'
 import { authoritySchema } from './authority-schema.ts'
 import * as scalars from './scalars.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { EntryFields } from '../registration/entry.ts'
 import { readShape } from './schema-faults.ts'
 import type { PathFault } from './text/source-text.ts'
