@@ -37,7 +37,7 @@ export function recordReports(report: Reporter, timeline: Recorder): Reporter {
     jwtAuthorityEvent(event) {
       report.jwtAuthorityEvent(event)
       for (const happening of ofAuthority(event))
-        timeline.add({ ...happening, detail: `JWT key ${happening.detail}` })
+        timeline.add({ ...happening, detail: `JWT key: ${happening.detail}` })
     },
     attestationRefused(connection, code, message) {
       report.attestationRefused(connection, code, message)

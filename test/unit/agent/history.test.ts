@@ -58,6 +58,7 @@ test('recordReports() tells what happens to identities and CAs, and reports it a
     { kind: 'reloaded' },
   ]
   for (const event of authority) report.authorityEvent(event)
+  for (const event of authority.slice(0, 2)) report.jwtAuthorityEvent(event)
   assert.deepEqual(happened, [
     { kind: 'issued', subject: web.spiffeId, notAfter: 5 },
     { kind: 'issue-failed', subject: web.spiffeId, detail: MESSAGE },
@@ -66,10 +67,12 @@ test('recordReports() tells what happens to identities and CAs, and reports it a
     { kind: 'authority', subject: 'aa', detail: 'prepared', notAfter: 9 },
     { kind: 'authority', subject: 'failed', detail: MESSAGE },
     { kind: 'authority', subject: 'reloaded' },
+    { kind: 'authority', subject: 'aa', detail: 'JWT key: prepared', notAfter: 9 },
   ])
   assert.deepEqual(calls, [
     ...identities.map(() => 'identityEvent'),
     ...authority.map(() => 'authorityEvent'),
+    ...authority.slice(0, 2).map(() => 'jwtAuthorityEvent'),
   ])
 })
 
@@ -80,6 +83,8 @@ test('recordReports() tells of files, bundles that change, and whom it refuses',
   const bundle: Bundle = { trustDomain: OWN, x509Authorities: [Buffer.of(1)], jwtAuthorities: [] }
   report.bundles(new Map([[OWN, bundle]]))
   report.bundles(new Map([[OWN, bundle]]))
+  const jwtAuthorities = [{ kid: 'k' }]
+  report.bundles(new Map([[OWN, { ...bundle, jwtAuthorities }]]))
   report.bundles(new Map())
   report.connections.refused({ reason: 'uid_limit', detail: 'uid 5 has many' })
   report.adminConnections.refused({ reason: 'not_allowed', detail: 'uid 5' })
@@ -89,6 +94,7 @@ test('recordReports() tells of files, bundles that change, and whom it refuses',
     { kind: 'source', subject: 'entries', detail: 'read' },
     { kind: 'source', subject: 'entries', detail: 'not used: line 3' },
     { kind: 'bundle', subject: OWN, detail: '1 authority' },
+    { kind: 'bundle', subject: OWN, detail: '1 authority, 1 JWT key' },
     { kind: 'bundle', subject: OWN, detail: 'gone' },
     { kind: 'refused', subject: 'connection', detail: 'uid_limit' },
     { kind: 'refused', subject: 'connection', detail: 'not_allowed' },
