@@ -51,7 +51,6 @@ interface PeerContext<P> extends ReturnType<
 }
 
 class PeerCall<P> extends grpc.ServerInterceptingCall {
-  readonly #inner: grpc.ServerInterceptingCallInterface
   readonly #peer: P | undefined
 
   constructor(
@@ -60,12 +59,11 @@ class PeerCall<P> extends grpc.ServerInterceptingCall {
     check: MetadataCheck | undefined,
   ) {
     super(inner, peer instanceof SpindleError ? refusing(inner, peer) : checking(inner, check))
-    this.#inner = inner
     this.#peer = peer instanceof SpindleError ? undefined : peer
   }
 
   override getAuthContext(): PeerContext<P | undefined> {
-    return { ...this.#inner.getAuthContext(), transportSecurityType: 'peercred', peer: this.#peer }
+    return { transportSecurityType: 'peercred', peer: this.#peer }
   }
 }
 

@@ -1,4 +1,5 @@
 /** FetchSecrets: one question of a caller and one answer, which waits a moment for what is on its way. */
+import type { ServerUnaryCall } from '@grpc/grpc-js'
 import type { Caller } from '../match/caller.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, codeOf } from '../../runtime/errors.ts'
@@ -23,9 +24,14 @@ export interface FetchCall {
   readonly view: View
   /** When the client gives up: ms since the epoch, or Infinity. */
   readonly deadline: number
-  /** Aborted once the client has gone. */
-  readonly signal: AbortSignal
+  readonly client: Client
 }
+
+/** Tells when the client has gone: a grpc-js call. */
+export type Client = Pick<
+  ServerUnaryCall<unknown, unknown>,
+  'cancelled' | 'once' | 'removeListener'
+>
 
 /** It cannot be held open as a stream is: what is not there after this is not there. */
 const WAIT_MS = 5_000
@@ -49,7 +55,7 @@ export async function fetchWhatIsThere(
   // The process may have executed another program while it waited: it is looked at before each answer.
   while (isThere(sidecar.caller) && isWaiting(request, call)) {
     const leftMs = until - clock.monotonic()
-    if (leftMs <= 0 || call.signal.aborted) break
+    if (leftMs <= 0 || call.client.cancelled) break
     await changed(call, { clock, leftMs })
   }
   if (options.unauthorized === 'close') {
@@ -80,19 +86,19 @@ function isWaiting({ names }: SotwRequest, { view, sidecar }: FetchCall): boolea
 
 /** Resolves at the next change of what the sidecar may have, after `leftMs`, or when the client has gone. */
 function changed(
-  { sidecar, signal }: FetchCall,
+  { sidecar, client }: FetchCall,
   { clock, leftMs }: { readonly clock: Clock; readonly leftMs: number },
 ): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {
       sidecar.followers.delete(follower)
-      signal.removeEventListener('abort', finish)
+      client.removeListener('cancelled', finish)
       timer.cancel()
       resolve()
     }
     const follower = { changed: finish }
     const timer = clock.after(leftMs, finish)
-    signal.addEventListener('abort', finish)
+    client.once('cancelled', finish)
     sidecar.followers.add(follower)
   })
 }

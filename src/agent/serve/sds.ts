@@ -69,15 +69,13 @@ export function createSds(options: SdsOptions): Sds {
 
   const fetch = async (call: ServerUnaryCall<DiscoveryRequest, Encoded>): Promise<Encoded> => {
     const sidecar = sidecarOf(options.callerOf(call))
-    const gone = new AbortController()
-    call.once('cancelled', () => gone.abort('the client has gone'))
     const response = await fetchWhatIsThere(
       {
         request: readSotw(call.request),
         sidecar,
         view: sidecar.view(validatorFlavour(nodeFacts(call.request.node), options.validator)),
         deadline: Number(call.getDeadline()),
-        signal: gone.signal,
+        client: call,
       },
       options,
     )

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
-import type { FetchCall } from '../../../../src/agent/serve/fetch.ts'
+import type { Client, FetchCall } from '../../../../src/agent/serve/fetch.ts'
 import { fetchWhatIsThere } from '../../../../src/agent/serve/fetch.ts'
 import { SECRET_TYPE_URL } from '../../../../src/xds/resource.ts'
 import { settle } from '../../../fakes/clock.ts'
 import { entry } from '../obtain/setting.ts'
 import { setUp } from './setting.ts'
+
+const fakeClient = (): Client & EventEmitter & { cancelled: boolean } =>
+  Object.assign(new EventEmitter(), { cancelled: false }) as never
 
 const WEB = entry('web')
 const HASHED = entry('hashed')
@@ -31,7 +35,7 @@ function fetching(change: { readonly unauthorized?: 'wait' | 'close' } = {}) {
         sidecar,
         view: sidecar.view('trusted-ca'),
         deadline: Infinity,
-        signal: new AbortController().signal,
+        client: fakeClient(),
         ...more,
       },
       options,
@@ -101,11 +105,12 @@ test('FetchSecrets looks at the process again before it answers', async () => {
 
 test('FetchSecrets of a client that has gone leaves nothing behind', async () => {
   const { clock, sidecar, ask } = fetching()
-  const gone = new AbortController()
-  const answer = ask(['default'], { signal: gone.signal })
+  const gone = fakeClient()
+  const answer = ask(['default'], { client: gone })
   await settle()
   assert.equal(sidecar.followers.size, 1)
-  gone.abort()
+  gone.cancelled = true
+  gone.emit('cancelled')
   await assert.rejects(answer, { code: 'not_ready' })
   assert.equal(sidecar.followers.size, 0)
   assert.equal(clock.pending, 0)
