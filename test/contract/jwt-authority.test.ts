@@ -1,3 +1,4 @@
+// JI-13 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts'

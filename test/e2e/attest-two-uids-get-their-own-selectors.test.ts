@@ -1,3 +1,4 @@
+// WT-8 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {

@@ -1,4 +1,4 @@
-// R20 of docs/faults.md.
+// R20 of docs/faults.md, XL-14 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import type { KeyObject } from 'node:crypto'
 import { X509Certificate } from 'node:crypto'

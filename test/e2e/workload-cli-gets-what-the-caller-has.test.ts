@@ -1,3 +1,4 @@
+// WT-9 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFileSync, readdirSync, statSync } from 'node:fs'

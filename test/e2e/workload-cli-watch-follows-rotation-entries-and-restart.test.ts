@@ -1,3 +1,4 @@
+// WT-17 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'

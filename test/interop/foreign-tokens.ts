@@ -4,8 +4,12 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 export interface ForeignIssuer {
   /** A SPIFFE bundle document with its key, and no X.509 authority. */
   readonly bundle: string
+  /** The public half of its key. */
+  readonly jwk: Readonly<Record<string, unknown>>
   /** A JWT-SVID for `path` (`/billing`), valid for an hour. */
   issue(path: string, audience: string): string
+  /** Whatever it is asked to sign, valid for an hour too unless `claims` says otherwise. */
+  sign(header: object, claims: object): string
 }
 
 const HOUR_S = 3_600
@@ -15,14 +19,17 @@ export function createForeignIssuer(trustDomain: string): ForeignIssuer {
   const kid = `${trustDomain}-1`
   const jwk = { ...publicKey.export({ format: 'jwk' }), use: 'jwt-svid', kid }
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const issueAny = (header: object, claims: object): string => {
+    const exp = Math.floor(Date.now() / 1000) + HOUR_S
+    const signed = `${part({ alg: 'ES384', kid, ...header })}.${part({ exp, ...claims })}`
+    const how = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const
+    return `${signed}.${sign('sha384', Buffer.from(signed), how).toString('base64url')}`
+  }
   return {
     bundle: JSON.stringify({ keys: [jwk] }),
-    issue(path, audience) {
-      const now = Math.floor(Date.now() / 1000)
-      const claims = { sub: `spiffe://${trustDomain}${path}`, aud: audience, exp: now + HOUR_S }
-      const signed = `${part({ alg: 'ES384', kid, typ: 'JWT' })}.${part(claims)}`
-      const how = { key: privateKey, dsaEncoding: 'ieee-p1363' } as const
-      return `${signed}.${sign('sha384', Buffer.from(signed), how).toString('base64url')}`
-    },
+    jwk,
+    issue: (path, audience) =>
+      issueAny({ typ: 'JWT' }, { sub: `spiffe://${trustDomain}${path}`, aud: audience }),
+    sign: issueAny,
   }
 }

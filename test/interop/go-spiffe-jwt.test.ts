@@ -1,4 +1,5 @@
 /** JWT-SVIDs for go-spiffe: JWTSource, its bundles, and ValidateJWTSVID. */
+// JV-12, WT-15 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'

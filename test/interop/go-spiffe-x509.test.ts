@@ -1,4 +1,5 @@
 /** X.509 for go-spiffe: X509Source, BundleSource and the watchers, as programs use them. */
+// WT-1, WT-7, WT-9, WT-15 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'

@@ -1,4 +1,5 @@
 /** The Workload API for another language: the Python package spiffe, which shares no code with go-spiffe. */
+// WT-1 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+// BF-2, BF-9, BM-1, BM-4 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
 import { test } from 'node:test'

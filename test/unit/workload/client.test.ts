@@ -1,3 +1,4 @@
+// WT-5, WT-21, WT-24, WW-1 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'

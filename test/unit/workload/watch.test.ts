@@ -1,3 +1,4 @@
+// WT-16, WT-17 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ErrorCode } from '../../../src/runtime/errors.ts'

@@ -1,3 +1,4 @@
+// WT-27 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'

@@ -1,3 +1,4 @@
+// WT-30 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Metadata } from '@grpc/grpc-js'

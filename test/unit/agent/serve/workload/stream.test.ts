@@ -1,3 +1,4 @@
+// WT-19, WT-25 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
@@ -73,7 +74,7 @@ test('who has no entry is denied: at once, as soon as that is known, and when th
   assert.equal(events.filter((event) => event === 'closed FetchX509SVID no_identity').length, 3)
 })
 
-test('what cannot be said in time is answered with UNAVAILABLE, sooner to a client that would give up sooner', async () => {
+test('T-WT-3 what cannot be said in time is answered with UNAVAILABLE, sooner to a client that would give up sooner', async () => {
   const { caller, clock, open } = setUp()
   const patient = open('FetchX509SVID')
   const hasty = open('FetchX509SVID', caller, (call) => (call.deadline = clock.now() + 1_000))

@@ -1,3 +1,4 @@
+// WJ-9 of docs/conformance.md.
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'
