@@ -8,7 +8,7 @@ import { createRig, eventually } from './rig/rig.ts'
 const PUSHES = 'spindle_agent_sds_pushes_total'
 
 for (const [variant, template] of VARIANTS)
-  test(`entries of others come, change and go without a push to Envoy (${variant})`, async (t) => {
+  test(`entries of others and keys for JWT-SVIDs come, change and go without a push to Envoy (${variant})`, async (t) => {
     const rig = createRig(t)
     const web = { spiffeId: 'spiffe://example.org/web', selectors: envoySelectors(rig) }
     const agent = await rig.agent({ entries: [web] })
@@ -39,6 +39,9 @@ for (const [variant, template] of VARIANTS)
         return count === reloads
       })
     }
+    // A bundle that differs in these alone is another bundle, and the same trust anchors.
+    for (const request of [{ jwt: true }, { jwt: true, now: true }])
+      await agent.admin.call(AdminService.method.rotateAuthority, request, { deadlineMs: 10_000 })
     // The answer comes after the turns of the event loop in which pushes would have gone out.
     await agent.admin.call(AdminService.method.getStatus, {}, { deadlineMs: 5_000 })
     assert.equal(await sumOf(agent, PUSHES), pushes)
