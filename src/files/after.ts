@@ -42,8 +42,6 @@ export function createAfter({ act, debounceMs, clock, random, log }: AfterOption
   const start = (): void => {
     timer?.cancel()
     timer = undefined
-    // What changes while it runs is told by another run, after it.
-    if (running !== undefined) return
     isDue = false
     running = run().finally(() => {
       running = undefined
@@ -74,7 +72,7 @@ export function createAfter({ act, debounceMs, clock, random, log }: AfterOption
       const isWaiting = isDue && timer !== undefined
       isDue = true
       failures = 0
-      // The first change says when: a stream of them must not put it off for ever.
+      // The first change says when: a stream of them must not put it off for ever. While it runs, its end does.
       if (!isWaiting && running === undefined) schedule(debounceMs)
     },
     async close() {

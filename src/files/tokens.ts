@@ -38,14 +38,13 @@ export function keepToken(item: Item, options: TokenOptions): () => void {
       const { svids } = await client.fetchJwt(asked)
       if (closed) return
       const [token] = svids
-      const isSame = token.token === held?.token
       held = token
       item.offer({
         facts: { spiffeId: token.spiffeId, audience, file: config.file },
         expiresAt: token.expiresAt,
         write: () => write(token.token),
       })
-      waitUntil(isSame ? 0 : dueAt(token))
+      waitUntil(dueAt(token))
     } catch (thrown) {
       if (!(thrown instanceof SpindleError)) throw thrown
       if (closed) return
