@@ -94,8 +94,10 @@ class CachedJwtSvids implements JwtSvids {
       if (underWay !== undefined) this.#options.onEvent?.({ kind: 'cached', entry })
       return svid
     } catch (thrown) {
-      const served = kept !== undefined && this.#isValid(kept)
       const code = codeOf(thrown)
+      // What cannot be asked for is no fault of the authority.
+      if (code === 'request_invalid') throw thrown
+      const served = kept !== undefined && this.#isValid(kept)
       this.#options.onEvent?.({ kind: 'failed', entry, code, message: messageOf(thrown), served })
       if (served) return kept
       throw thrown

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createJwtSvids } from '../../../../src/agent/obtain/jwt-svids.ts'
 import type { JwtSvidEvent, JwtSvidsOptions } from '../../../../src/agent/obtain/jwt-svids.ts'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
 import { createFakeJwtAuthority, slotView, unavailable } from '../../../fakes/authority.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
 import { entry, MINUTE } from './setting.ts'
@@ -57,6 +58,13 @@ test('JwtSvids: a token is handed out for half of its life, and then a new one',
   const second = await svids.fetch(web, ['a'])
   assert.notEqual(second, first)
   assert.equal(await svids.fetch(web, ['a']), second)
+})
+
+test('JwtSvids: what the authority refuses to put into a token is refused, and told as no failure', async () => {
+  const { authority, svids, told } = setting()
+  authority.failure = new SpindleError('request_invalid', 'the audiences are too long')
+  await assert.rejects(svids.fetch(web, ['a']), { code: 'request_invalid' })
+  assert.deepEqual(told(), [])
 })
 
 test('JwtSvids: the life is what the entry says, else what the agent says', async () => {
