@@ -13,8 +13,10 @@ import type { Kernel } from './kernel.ts'
 import type { Bundles } from './obtain/bundles.ts'
 import type { Identities } from './obtain/identities.ts'
 import { addAdminService } from './serve/admin.ts'
+import type { Grants } from './serve/grant/grants.ts'
 import type { Sds } from './serve/sds.ts'
 import type { Secrets } from './serve/secrets.ts'
+import type { Workload } from './serve/workload/service.ts'
 import type { AgentSocket, ConnectionReport } from './socket.ts'
 import { openSocket } from './socket.ts'
 import type { Sources } from './sources.ts'
@@ -30,6 +32,8 @@ export interface AdminSocketParts {
   readonly uid: number
   readonly socket: AgentSocket<unknown>
   readonly sds: Sds
+  readonly workload: Workload
+  readonly grants: Grants
   readonly identities: Identities
   readonly authority: X509Authority
   readonly jwtAuthority: JwtAuthority
@@ -93,6 +97,8 @@ export async function openAdmin(
       registry: sources.entries.content.current,
       policy: parts.policy,
       sds,
+      workload: parts.workload,
+      grants: parts.grants,
       connections: () => parts.socket.connections.values(),
       bundleFault: (name, meaning) => {
         const flavour = config.sds.validator

@@ -11,6 +11,7 @@ import type { SourceState } from './match/source.ts'
 import type { Identities } from './obtain/identities.ts'
 import { describeSource, timestamp } from './serve/describe.ts'
 import type { Sds } from './serve/sds.ts'
+import type { Workload } from './serve/workload/service.ts'
 import type { Sources } from './sources.ts'
 
 export interface StatusParts {
@@ -23,6 +24,7 @@ export interface StatusParts {
   readonly httpAddress: () => string
   readonly connections: () => number
   readonly sds: Sds
+  readonly workload: Workload
   readonly identities: Identities
   readonly sources: Sources
   readonly authority: X509Authority
@@ -57,6 +59,8 @@ export async function describeStatus(parts: StatusParts): Promise<GetStatusRespo
     connections: parts.connections(),
     streams: sds.streams.size,
     sidecars: new Set([...sds.streams].map((stream) => stream.sidecar)).size,
+    workloadStreams: parts.workload.streams.size,
+    workloads: parts.workload.uses.size,
     entries: parts.sources.entries.content.current.entries.length,
     identities: parts.identities.current().length,
     sources: sources.map(describeSource),

@@ -99,6 +99,7 @@ function statusTable(status: GetStatusResponse, now: number): string {
     ['connections', status.connections],
     ['streams', status.streams],
     ['sidecars', status.sidecars],
+    ['workload streams', status.workloadStreams],
     ['entries', status.entries],
     ['identities', status.identities],
   ])

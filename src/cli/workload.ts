@@ -1,9 +1,13 @@
 /** `spindle workload x509 | jwt | bundles | validate | watch`: a client of the SPIFFE Workload API, of any agent. */
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import { AdminService } from '#spindle/admin/v1/admin_pb.js'
+import type { AskOptions } from './ask.ts'
+import { ask } from './ask.ts'
 import type { Io } from './io.ts'
-import { formatOption } from './options.ts'
+import { adminSocketOption, formatOption } from './options.ts'
 import type { AskWorkload } from './workload/client.ts'
+import { workloadsTable } from './workload/list.ts'
 
 export function addWorkloadCommands(program: Command, io: Io): void {
   const workload = program
@@ -57,6 +61,20 @@ export function addWorkloadCommands(program: Command, io: Io): void {
       const { showValidated } = await import('./workload/jwt.ts')
       await showValidated(io, options)
     })
+  workload
+    .command('list')
+    .description(
+      "who uses the Workload API of Spindle's agent: processes, methods, and what they were told",
+    )
+    .addOption(adminSocketOption())
+    .addOption(formatOption())
+    .action((options: AskOptions) =>
+      ask(io, options, {
+        method: AdminService.method.listWorkloads,
+        request: {},
+        table: (answer, now) => workloadsTable(answer.workloads, now),
+      }),
+    )
   command('watch', 'a line for each change of the X.509-SVIDs and bundles, until Ctrl-C')
     .addOption(write())
     .action(async (options: AskWorkload & { write?: string }) => {

@@ -43,3 +43,16 @@ export function createSlices<T>(size: number, run: (item: T) => void): Slices<T>
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
+
+/** Calls `listeners` once for a turn of the event loop in which it was called, after what that turn brought was taken in. */
+export function onceATurn(listeners: ReadonlySet<() => void>): () => void {
+  let telling = false
+  return () => {
+    if (telling || listeners.size === 0) return
+    telling = true
+    setImmediate(() => {
+      telling = false
+      for (const listen of listeners) listen()
+    })
+  }
+}

@@ -18,8 +18,8 @@ import { createHealthService } from '../serve/standard/health.ts'
 import { createReflectionService } from '../serve/standard/reflection.ts'
 import { createServing } from '../serve/standard/serving.ts'
 import type { StreamObserver } from '../serve/stream.ts'
-import type { WorkloadObserver } from '../serve/workload/service.ts'
 import { createWorkload } from '../serve/workload/service.ts'
+import type { WorkloadObserver } from '../serve/workload/uses.ts'
 import type { AgentSocket } from '../socket.ts'
 
 export interface ServingOptions {

@@ -8,6 +8,7 @@ import {
   GetAuthorityResponseSchema,
   ListBundlesResponseSchema,
   ListSidecarsResponseSchema,
+  ListWorkloadsResponseSchema,
   ReloadResponseSchema,
   RenewIdentitiesResponseSchema,
   RotateAuthorityResponseSchema,
@@ -36,10 +37,13 @@ import {
 import { rotateAuthority, rotateJwtKey } from './admin/rotation.ts'
 import type { Sds } from './sds.ts'
 import type { Bundles } from './secrets.ts'
+import { describeWorkload } from './admin/workloads.ts'
+import type { Workload } from './workload/service.ts'
 
 export interface AdminParts {
   readonly status: () => Promise<GetStatusResponse>
   readonly sds: Sds
+  readonly workload: Workload
   readonly identities: Identities
   readonly authority: X509Authority
   readonly jwtAuthority: JwtAuthority
@@ -73,6 +77,11 @@ export function addAdminService(server: Server, parts: AdminParts): () => void {
       create(ListSidecarsResponseSchema, { sidecars: sidecarsOf(parts.sds) }),
     ),
     [method.watchSidecars.name]: (call: WatchCall) => watch.add(call),
+    [method.listWorkloads.name]: unary(method.listWorkloads, () =>
+      create(ListWorkloadsResponseSchema, {
+        workloads: [...parts.workload.uses].map(([caller, uses]) => describeWorkload(caller, uses)),
+      }),
+    ),
     [method.explain.name]: unary(method.explain, ({ pid, name }) =>
       explain(parts.explaining(), { pid, name }),
     ),

@@ -6,7 +6,7 @@ import type {
 } from '#envoy/service/discovery/v3/discovery_pb.js'
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
 import { SpindleError } from '../../runtime/errors.ts'
-import { createSlices } from '../../runtime/slices.ts'
+import { createSlices, onceATurn } from '../../runtime/slices.ts'
 import { Encoded, serviceDefinition } from '../../wire/service.ts'
 import { statusOf } from '../../wire/status.ts'
 import { validatorFlavour } from '../../xds/flavour.ts'
@@ -122,19 +122,6 @@ export function createSds(options: SdsOptions): Sds {
     endStreams(why) {
       for (const stream of Array.from(streams)) stream.end(new SpindleError('not_ready', why))
     },
-  }
-}
-
-/** Calls `listeners` after the streams have taken in what the turn of the event loop brought. */
-function onceATurn(listeners: ReadonlySet<() => void>): () => void {
-  let telling = false
-  return () => {
-    if (telling || listeners.size === 0) return
-    telling = true
-    setImmediate(() => {
-      telling = false
-      for (const listen of listeners) listen()
-    })
   }
 }
 

@@ -14,13 +14,19 @@ import type { Connection, Peer } from '../../accept/connection.ts'
 import type { Attestation, Attestor } from '../../attest/attestor.ts'
 import type { IdentityReading } from '../../obtain/identities.ts'
 import { at, describeHeld, shownPath } from '../describe.ts'
+import type { Grants } from '../grant/grants.ts'
 import type { Sds } from '../sds.ts'
+import type { Workload } from '../workload/service.ts'
+import { describeUses } from './workloads.ts'
 
 export interface ExplainParts {
   readonly attestor: Attestor
   readonly registry: Registry
   readonly policy: NamePolicy
   readonly sds: Sds
+  readonly workload: Pick<Workload, 'uses'>
+  /** Of callers that asked for anything. */
+  readonly grants: Pick<Grants, 'all'>
   readonly clock: Clock
   /** Those that are open to the agent's socket. */
   readonly connections: () => Iterable<Connection>
@@ -172,12 +178,15 @@ function connectionsOf(parts: ExplainParts, peer: Peer, { undecided }: Match) {
   const streams = [...parts.sds.streams].filter((stream) =>
     isSame(stream.sidecar.caller.connection.peer, peer),
   )
-  const states = [...parts.sds.sidecars.keys()]
+  const states = [...parts.grants.all.keys()]
     .filter(({ connection }) => isSame(connection.peer, peer))
     .map(({ state }) => state.current)
   const waiting = states.find((state) => state.undecided !== undefined)
   return {
     secrets: streams.flatMap(describeHeld),
+    workloadUses: [...parts.workload.uses].flatMap(([{ connection }, uses]) =>
+      isSame(connection.peer, peer) ? describeUses(uses) : [],
+    ),
     connections: own.map(({ id, since }) => {
       const mine = streams.filter((stream) => stream.sidecar.caller.connection.id === id)
       const node = mine.map((stream) => stream.node).find((each) => each.id !== '')

@@ -5,6 +5,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import type { Identities } from '../../obtain/identities.ts'
 import type { Sds } from '../sds.ts'
 import type { HeldSecretView } from '../stream.ts'
+import type { Workload } from '../workload/service.ts'
 
 export interface RotationReport {
   readonly activeAuthorityId: string
@@ -14,20 +15,21 @@ export interface RotationReport {
 }
 
 /**
- * Prepares a next authority, waits until every stream that holds a bundle has acknowledged the one with it (at most
- * `publishMs`) and connections begun before have settled, lets it sign, and renews every identity. Nothing is taken away, so no stream is closed.
+ * Prepares a next authority, waits until every stream that holds a bundle has acknowledged the one with it, or, where nothing
+ * is acknowledged, has taken it in (at most `publishMs`), and connections begun before have settled, lets it sign, and renews every identity. Nothing is taken away, so no stream is closed.
  */
 export async function rotateAuthority(parts: {
   readonly authority: X509Authority
   readonly identities: Identities
   readonly sds: Sds
+  readonly workload: Workload
   readonly clock: Clock
   readonly publishMs: number
 }): Promise<RotationReport> {
-  const { authority, identities, sds } = parts
+  const { authority, identities, sds, workload } = parts
   await authority.prepare()
   await published(parts)
-  if (heldBundles(sds).length > 0) await passed(parts.clock, SETTLE_MS)
+  if (heldBundles(sds).length > 0 || workload.streams.size > 0) await passed(parts.clock, SETTLE_MS)
   const bundles = heldBundles(sds)
   await authority.activate()
   const renewed = await identities.renewAll()
@@ -62,28 +64,33 @@ function heldBundles(sds: Sds): readonly HeldSecretView[] {
 /** Resolves when no bundle is on its way any more, or after `publishMs`. */
 function published({
   sds,
+  workload,
   clock,
   publishMs,
 }: {
   readonly sds: Sds
+  readonly workload: Workload
   readonly clock: Clock
   readonly publishMs: number
 }): Promise<void> {
   // For one that was rejected there is nothing to wait: it is not sent again.
   const done = (): boolean =>
     sds.pushesWaiting === 0 &&
+    workload.unsettled === 0 &&
     heldBundles(sds).every(({ status }) => status === 'acknowledged' || status === 'rejected')
   if (done()) return Promise.resolve()
   return new Promise((resolve) => {
     const finish = (): void => {
-      unsubscribe()
+      for (const unsubscribe of unsubscribes) unsubscribe()
       timer.cancel()
       resolve()
     }
     const timer = clock.after(publishMs, finish)
-    const unsubscribe = sds.onProgress(() => {
-      if (done()) finish()
-    })
+    const unsubscribes = [sds, workload].map((service) =>
+      service.onProgress(() => {
+        if (done()) finish()
+      }),
+    )
   })
 }
 

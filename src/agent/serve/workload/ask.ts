@@ -4,7 +4,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import type { Grant } from '../grant/grant.ts'
 import type { Answer } from './answer.ts'
-import { COMPLETION_MS, FIRST_ANSWER_MS, MARGIN_MS } from './patience.ts'
+import { COMPLETION_MS, FIRST_ANSWER_MS, MARGIN_MS } from './answer.ts'
 
 export interface Question {
   readonly grant: Grant

@@ -6,8 +6,8 @@ import { WORKLOAD_CODES, WORKLOAD_RPCS } from '../../../telemetry/metric-labels.
 import type { Metrics } from '../../../telemetry/metrics.ts'
 import type { Seldom } from '../../../telemetry/seldom.ts'
 import type { Caller } from '../../match/caller.ts'
-import type { UnaryRpc, WorkloadObserver } from './service.ts'
 import type { StreamRpc, WorkloadStream } from './stream.ts'
+import type { UnaryRpc, WorkloadObserver } from './uses.ts'
 
 type Code = (typeof WORKLOAD_CODES)[number]
 

@@ -2,7 +2,7 @@
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { SpiffeWorkloadAPI } from '#spiffe/workload/workload_pb.js'
 import { SpindleError } from '../../../runtime/errors.ts'
-import { createSlices } from '../../../runtime/slices.ts'
+import { createSlices, onceATurn } from '../../../runtime/slices.ts'
 import type { Encoded } from '../../../wire/service.ts'
 import { serviceDefinition } from '../../../wire/service.ts'
 import { statusOf } from '../../../wire/status.ts'
@@ -12,34 +12,19 @@ import type { AnswerOf } from './answer.ts'
 import type { Question } from './ask.ts'
 import type { JwtParts } from './jwt.ts'
 import { createJwtBundles, createJwtFetch } from './jwt.ts'
-import type {
-  StreamRpc,
-  WorkloadCall,
-  WorkloadStreamObserver,
-  WorkloadStreamOptions,
-} from './stream.ts'
+import type { StreamRpc, WorkloadCall, WorkloadStreamOptions } from './stream.ts'
 import { WorkloadStream } from './stream.ts'
+import type { UnaryRpc, Uses, WorkloadObserver } from './uses.ts'
+import { trackUses } from './uses.ts'
 import type { ValidateParts } from './validate.ts'
 import { createValidation } from './validate.ts'
 import { createX509Bundles, createX509Svids } from './x509.ts'
 
-/** Those that answer once. */
-export type UnaryRpc = 'FetchJWTSVID' | 'ValidateJWTSVID'
-
-/** What the service reports; the metrics and the log are behind it. */
-export interface WorkloadObserver extends WorkloadStreamObserver {
-  /** `error`: what it was answered with, where that was no answer. */
-  answered(rpc: UnaryRpc, call: AnsweredCall): void
-}
-
-export interface AnsweredCall {
-  readonly caller: Caller
-  readonly ms: number
-  readonly error: unknown
-}
-
 export interface WorkloadOptions
-  extends JwtParts, ValidateParts, Omit<WorkloadStreamOptions, 'pushes' | 'observer'> {
+  extends
+    JwtParts,
+    ValidateParts,
+    Omit<WorkloadStreamOptions, 'pushes' | 'observer' | 'onWritten'> {
   readonly observer: WorkloadObserver
   readonly grants: Grants
   /** The caller of a call, as the transport knows it. */
@@ -48,8 +33,12 @@ export interface WorkloadOptions
 
 export interface Workload {
   readonly streams: ReadonlySet<WorkloadStream>
-  /** Streams that have something to be told and were not yet. */
-  readonly pushesWaiting: number
+  /** What connections made of it, by the caller. */
+  readonly uses: ReadonlyMap<Caller, Uses>
+  /** Streams that have something to be told that has not left yet. */
+  readonly unsettled: number
+  /** `listen` is called after streams were opened, told something or ended; once for all of a turn. */
+  onProgress(listen: () => void): () => void
   addTo(server: Server): void
   /** Ends every stream with UNAVAILABLE: clients come back. */
   endStreams(why: string): void
@@ -60,51 +49,59 @@ const STREAMS_A_TURN = 200
 
 export function createWorkload(options: WorkloadOptions): Workload {
   const streams = new Set<WorkloadStream>()
-  const pushes = createSlices<WorkloadStream>(STREAMS_A_TURN, (stream) => stream.push())
-  const { grants, callerOf } = options
-  const observer = tracking(options.observer, streams)
+  const listeners = new Set<() => void>()
+  const progress = onceATurn(listeners)
+  const pushes = createSlices<WorkloadStream>(STREAMS_A_TURN, (stream) => {
+    stream.push()
+    progress()
+  })
+  const { grants, callerOf, clock } = options
+  const uses = trackUses(options.observer, clock)
+  const observer: WorkloadObserver = {
+    ...uses,
+    opened(stream) {
+      streams.add(stream)
+      uses.opened(stream)
+      progress()
+    },
+    closed(stream, error) {
+      streams.delete(stream)
+      uses.closed(stream, error)
+      progress()
+    },
+  }
+  const streamOptions = { ...options, observer, pushes, onWritten: progress }
+  const unaryOptions = { ...options, observer }
   const streaming =
     (rpc: StreamRpc, answerOf: AnswerOf) =>
     (call: WorkloadCall & Parameters<typeof callerOf>[0]): void => {
       const grant = grants.of(callerOf(call))
-      void new WorkloadStream({ rpc, call, grant }, answerOf, { ...options, observer, pushes })
+      void new WorkloadStream({ rpc, call, grant }, answerOf, streamOptions)
     }
 
   return {
     streams,
-    get pushesWaiting() {
-      return pushes.waiting
+    uses: uses.all,
+    get unsettled() {
+      return pushes.waiting + [...streams].filter(({ writing }) => writing).length
+    },
+    onProgress(listen) {
+      listeners.add(listen)
+      return () => void listeners.delete(listen)
     },
     addTo(server) {
       server.addService(serviceDefinition(SpiffeWorkloadAPI), {
         FetchX509SVID: streaming('FetchX509SVID', createX509Svids(options)),
         FetchX509Bundles: streaming('FetchX509Bundles', createX509Bundles(options)),
-        FetchJWTSVID: unary('FetchJWTSVID', options, createJwtFetch(options)),
+        FetchJWTSVID: unary('FetchJWTSVID', unaryOptions, createJwtFetch(options)),
         FetchJWTBundles: streaming('FetchJWTBundles', createJwtBundles(options)),
-        ValidateJWTSVID: unary('ValidateJWTSVID', options, createValidation(options)),
+        ValidateJWTSVID: unary('ValidateJWTSVID', unaryOptions, createValidation(options)),
         FetchWITSVID: notOffered,
         FetchWITBundles: notOffered,
       })
     },
     endStreams(why) {
       for (const stream of Array.from(streams)) stream.end(new SpindleError('not_ready', why))
-    },
-  }
-}
-
-function tracking(
-  observer: WorkloadObserver,
-  streams: Set<WorkloadStream>,
-): WorkloadStreamObserver {
-  return {
-    ...observer,
-    opened(stream) {
-      streams.add(stream)
-      observer.opened(stream)
-    },
-    closed(stream, error) {
-      streams.delete(stream)
-      observer.closed(stream, error)
     },
   }
 }

@@ -7,8 +7,8 @@ import type { Encoded } from '../../../wire/service.ts'
 import { statusOf } from '../../../wire/status.ts'
 import type { Follower, Grant } from '../grant/grant.ts'
 import type { Answer, AnswerOf } from './answer.ts'
+import { COMPLETION_MS, FIRST_ANSWER_MS, MARGIN_MS } from './answer.ts'
 import type { Message } from './message.ts'
-import { COMPLETION_MS, FIRST_ANSWER_MS, MARGIN_MS } from './patience.ts'
 
 export type StreamRpc = 'FetchX509SVID' | 'FetchX509Bundles' | 'FetchJWTBundles'
 
@@ -25,6 +25,8 @@ export interface WorkloadStreamOptions {
   readonly clock: Clock
   readonly pushes: Slices<WorkloadStream>
   readonly observer: WorkloadStreamObserver
+  /** A message has left. */
+  readonly onWritten: () => void
 }
 
 export type WorkloadCall = Pick<
@@ -142,6 +144,7 @@ export class WorkloadStream implements Follower {
     this.#call.write(message.encoded, () => {
       this.#writing = false
       if (this.#missed) this.changed()
+      this.#options.onWritten()
     })
     observer.sent(this, message, first)
   }

@@ -69,5 +69,20 @@ function facts({ answer, now }: Question): readonly string[] {
         ]),
       ),
     )
+  if (answer.workloadUses.length > 0)
+    parts.push(
+      table(
+        ['WORKLOAD API', 'STATE', 'ANSWERS', 'VERSION', 'LAST', 'EXPIRES', 'WHY'],
+        answer.workloadUses.map((use) => [
+          use.method,
+          use.state,
+          use.answers,
+          use.version.slice(0, 12),
+          fromNow(use.sentAt, now),
+          fromNow(use.expiresAt, now),
+          use.why,
+        ]),
+      ),
+    )
   return parts
 }

@@ -79,5 +79,5 @@ export function tryNext(question: Question): readonly string[] {
   if (answer.nameState === 'pending') return ['spindle ca show', again]
   if (!isConnected(question) || (name !== '' && told.length === 0))
     return ['spindle doctor --envoy FILE  # the configuration of its Envoy', again]
-  return ['spindle sds list --watch']
+  return [answer.secrets.length === 0 ? 'spindle workload list' : 'spindle sds list --watch']
 }

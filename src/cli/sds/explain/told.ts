@@ -1,5 +1,5 @@
 /** What Envoy was told under each name, and what it said to it. */
-import type { HeldSecret } from '#spindle/admin/v1/admin_pb.js'
+import type { HeldSecret, WorkloadUse } from '#spindle/admin/v1/admin_pb.js'
 import { instant } from '../../output.ts'
 import type { Question } from './facts.ts'
 import { between, isConnected, listed, toldOf, whenIs } from './facts.ts'
@@ -17,11 +17,40 @@ export function toldLines(question: Question): readonly string[] {
   const since = whenIs(connection?.connectedAt, now, 'some time ago')
   const about = who.some(Boolean) ? ` (${who.filter(Boolean).join(', ')})` : ''
   const head = `It connected ${since}${about}`
-  const told = toldOf(question)
-  if (told.length > 0) return [`${head}.`, ...told.map((held) => `  ${heldLine(held, name, now)}`)]
+  const told = toldOf(question).map((held) => heldLine(held, name, now))
+  // It has no names: what it tells is what the process is.
+  const uses = name === '' ? answer.workloadUses.map((use) => useLine(use, now)) : []
+  if (told.length + uses.length > 0)
+    return [`${head}.`, ...[...told, ...uses].map((line) => `  ${line}`)]
   const others = [...new Set(answer.secrets.map((held) => held.name))]
+  if (answer.workloadUses.length > 0) others.push('the Workload API')
   if (others.length === 0) return [`${head}, and has asked for nothing.`]
   return [`${head}, and asked for ${listed(others)} only.`]
+}
+
+function useLine(use: WorkloadUse, now: number): string {
+  const when = use.sentAt === undefined ? '' : ` ${whenIs(use.sentAt, now)}`
+  const last = use.sentAt === undefined ? '' : `, last answered${when}`
+  return `${use.method} of the Workload API: ${state()}`
+
+  function state(): string {
+    switch (use.state) {
+      case 'sent':
+        return `sent ${use.version.slice(0, 12)}${when}`
+      case 'behind':
+        return `sent ${use.version.slice(0, 12)}${when}, which it has not read yet`
+      case 'answered':
+        return `answered${when}`
+      case 'refused':
+        return `refused ${whenIs(use.refusedAt, now)} (${use.why})${last}`
+      case 'closed':
+        return 'it left without an answer'
+      default:
+        return use.sentAt === undefined
+          ? `nothing sent yet: ${use.why}`
+          : `sent ${use.version.slice(0, 12)}${when}; the next waits: ${use.why}`
+    }
+  }
 }
 
 const VARIANTS: Readonly<Record<string, string>> = { delta: 'Delta', sotw: 'state of the world' }

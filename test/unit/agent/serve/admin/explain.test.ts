@@ -3,6 +3,9 @@ import { test } from 'node:test'
 import { timestampMs } from '@bufbuild/protobuf/wkt'
 import { explain } from '../../../../../src/agent/serve/admin/explain.ts'
 import type { ExplainParts } from '../../../../../src/agent/serve/admin/explain.ts'
+import type { Caller } from '../../../../../src/agent/match/caller.ts'
+import type { Grant } from '../../../../../src/agent/serve/grant/grant.ts'
+import type { Uses } from '../../../../../src/agent/serve/workload/uses.ts'
 import type { Sds } from '../../../../../src/agent/serve/sds.ts'
 import type { Entry } from '../../../../../src/registration/entry.ts'
 import { createRegistry } from '../../../../../src/registration/match.ts'
@@ -10,6 +13,7 @@ import type { Selector, SelectorKind } from '../../../../../src/registration/sel
 import type { SpiffeId, TrustDomain } from '../../../../../src/spiffe/spiffe-id.ts'
 import { createFakeAttestor } from '../../../../fakes/attestor.ts'
 import { createManualClock } from '../../../../fakes/clock.ts'
+import { createFakeCaller } from '../../../../fakes/caller.ts'
 import { createFakeConnection } from '../../../../fakes/connection.ts'
 import { entry } from '../../obtain/setting.ts'
 
@@ -23,7 +27,8 @@ function setUp(entries: readonly Entry[]) {
   const attestor = createFakeAttestor(clock, 'unix:uid:1001', 'unix:gid:1002')
   let released = 0
   const streams: object[] = []
-  const sidecars = new Map<object, unknown>()
+  const grants = new Map<Caller, Grant>()
+  const uses = new Map<Caller, Uses>()
   const parts: ExplainParts = {
     attestor,
     clock,
@@ -34,7 +39,9 @@ function setUp(entries: readonly Entry[]) {
       trustDomain: 'example.org' as TrustDomain,
       unregisteredBundles: false,
     },
-    sds: { streams, sidecars } as unknown as Sds,
+    sds: { streams, sidecars: new Map() } as unknown as Sds,
+    workload: { uses },
+    grants: { all: grants },
     connections: () => [
       createFakeConnection(PEER),
       createFakeConnection({ ...PEER, startTime: '2000' }),
@@ -45,7 +52,7 @@ function setUp(entries: readonly Entry[]) {
   }
   const ask = (name = '', more: Partial<ExplainParts> = {}) =>
     explain({ ...parts, ...more }, { pid: 7, name })
-  return { ask, attestor, clock, sidecars, released: () => released }
+  return { ask, attestor, clock, grants, uses, released: () => released }
 }
 
 const WEB = of('web', ['unix:uid:1001'])
@@ -107,14 +114,14 @@ test('explain: a bundle that there is nothing of is pending, with why', async ()
 })
 
 test('explain: what hangs on a selector that is not known is undecided, not absent', async () => {
-  const { ask, attestor, sidecars, clock } = setUp([of('web', ['unix:sha256:aa'])])
+  const { ask, attestor, grants, clock } = setUp([of('web', ['unix:sha256:aa'])])
   attestor.unknownKinds = ['unix:sha256'] as SelectorKind[]
   const alone = await ask('default')
   assert.equal(alone.nameState, 'pending')
   assert.match(alone.undecided, /could not be looked up/)
   assert.equal(alone.attestedAgainAt, undefined, 'nothing is retried for who is not connected')
   const state = { current: { undecided: 'attestation failed: x', retryAt: clock.now() + 7_000 } }
-  sidecars.set({ connection: createFakeConnection(PEER), state }, undefined)
+  grants.set({ connection: createFakeConnection(PEER), state } as unknown as Caller, {} as Grant)
   const connected = await ask('default')
   assert.equal(connected.undecided, 'attestation failed: x')
   assert.equal(timestampMs(connected.attestedAgainAt!), clock.now() + 7_000)
@@ -136,4 +143,16 @@ test('explain: what a process chose is shown without control characters', async 
   }
   const { executable, notes } = await ask()
   assert.deepEqual([executable, ...notes], ['/tmp/?[2Jenvoy', 'runs /tmp/?[2Jenvoy'])
+})
+
+test('explain: what the process makes of the Workload API is told, and what others make of it is not', async () => {
+  const { ask, uses } = setUp([WEB])
+  const use = { streams: new Set<never>(), answers: 3, answeredAt: 5, refusal: undefined }
+  uses.set(createFakeCaller(PEER), new Map([['FetchJWTSVID', use]]))
+  uses.set(createFakeCaller({ ...PEER, startTime: '2000' }), new Map([['ValidateJWTSVID', use]]))
+  const { workloadUses } = await ask()
+  assert.deepEqual(
+    workloadUses.map(({ method, state, answers }) => [method, state, answers]),
+    [['FetchJWTSVID', 'answered', 3]],
+  )
 })
