@@ -52,6 +52,8 @@ test(`R09: ${CALLS} calls of the Workload API, of which many are none, disturb n
     source,
     tokens: [],
     judge(token, audience, now) {
+      // WJ-8: it must be named.
+      if (audience === '') return { accepted: false, why: 'no audience' }
       const keys = new Map([...source.bundles, ['agent.test', own]])
       return judge(token, { audience, keys, now })
     },
