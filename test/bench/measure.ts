@@ -89,6 +89,9 @@ export async function firstAnswers(bench: Bench, streams: Streams): Promise<Figu
   return { spindle, reference: limit }
 }
 
+/** The last of them counts: a process that rotates has rotated before, and its code is compiled. */
+const ROTATIONS = 3
+
 /** From the first to the last arrival of one rotation at the streams that `start` opens. */
 export async function spreadOf(
   bench: Bench,
@@ -99,10 +102,14 @@ export async function spreadOf(
     const load = start(socket)
     try {
       complete(await load.wait(streams), streams)
-      await pause(500)
-      await load.mark()
-      await rotate()
-      return complete(await load.wait(streams), streams).spreadMs
+      let spreadMs = 0
+      for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
+        await pause(500)
+        await load.mark()
+        await rotate()
+        ;({ spreadMs } = complete(await load.wait(streams), streams))
+      }
+      return spreadMs
     } finally {
       load.close()
     }

@@ -93,14 +93,14 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'push-5000',
-    what: 'one push to 5,000 streams on 1,000 connections, first to last arrival',
+    what: 'third push to 5,000 streams on 1,000 connections, first to last arrival',
     unit: 'ms',
     goal: { most: 250 },
     run: (bench) => spread(bench, sotw(5000, 1000)),
   },
   {
     name: 'push-400',
-    what: 'rotation of 400 streams, first to last arrival',
+    what: 'third rotation of 400 streams, first to last arrival',
     unit: 'ms',
     goal: { most: 20 },
     run: (bench) => spread(bench, sotw(400, 400)),
