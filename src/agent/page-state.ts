@@ -1,6 +1,4 @@
 /** The state of the agent as the status page is told it. */
-import type { Timestamp } from '@bufbuild/protobuf/wkt'
-import { timestampMs } from '@bufbuild/protobuf/wkt'
 import type { X509Authority } from '../authority/authority.ts'
 import type { JwtAuthority } from '../authority/jwt/jwt-authority.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
@@ -10,18 +8,18 @@ import type {
   Slot,
   TrustBundle,
 } from '#spindle/admin/v1/admin_pb.js'
-import type { PageEntry, PageSecret, PageSidecar, PageSlot, PageState } from '../http/page-state.ts'
+import type { PageSecret, PageSidecar, PageSlot, PageState } from '../http/page-state.ts'
 import type { PeerHandle } from '../os/peer-credentials.ts'
-import type { Entry } from '../registration/entry.ts'
-import { nearCallers } from '../registration/near-callers.ts'
-import type { NearCaller } from '../registration/near-callers.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { nextTurn } from '../runtime/slices.ts'
 import type { Bundles } from './obtain/bundles.ts'
 import type { Identities } from './obtain/identities.ts'
 import { describeAuthority, describeBundle, describeSidecar } from './serve/describe.ts'
+import { describeEntries } from './page/entries.ts'
+import { given, instant } from './page/fields.ts'
+import { describeWorkloads } from './page/workloads.ts'
 import type { Sds } from './serve/sds.ts'
-import type { Sidecar } from './serve/sidecar.ts'
+import type { Workload } from './serve/workload/service.ts'
 import type { Sources } from './sources.ts'
 import { sourceStates } from './status.ts'
 
@@ -34,6 +32,7 @@ export interface PageStateParts {
   readonly handle: PeerHandle
   readonly connections: () => number
   readonly sds: Sds
+  readonly workload: Pick<Workload, 'uses' | 'streams'>
   readonly identities: Identities
   readonly authority: X509Authority
   readonly jwtAuthority: JwtAuthority
@@ -45,11 +44,9 @@ export interface PageStateParts {
 
 /** Sidecars that are described in one turn of the event loop: pushes go before looks. */
 const SIDECARS_A_TURN = 100
-const USERS_TOLD = 100
-const ENTRIES_TOLD = 5_000
 
 export async function describePage(parts: PageStateParts): Promise<PageState> {
-  const { config, sds, clock, authority, jwtAuthority, startedAt } = parts
+  const { config, sds, workload, clock, authority, jwtAuthority, startedAt } = parts
   const at = clock.now()
   const nacks = await parts.nacks()
   const streamsOf = Map.groupBy(sds.streams, (stream) => stream.sidecar)
@@ -58,6 +55,10 @@ export async function describePage(parts: PageStateParts): Promise<PageState> {
     sidecars.push(pageSidecar(describeSidecar(sidecar, streams)))
     if (sidecars.length % SIDECARS_A_TURN === 0) await nextTurn()
   }
+  const callers = new Set([
+    ...[...streamsOf.keys()].map(({ caller }) => caller),
+    ...workload.uses.keys(),
+  ])
   const { kind, slots, fault, jwtSlots, jwtFault } = describeAuthority(
     config.authority.kind,
     authority.state.current,
@@ -73,10 +74,12 @@ export async function describePage(parts: PageStateParts): Promise<PageState> {
       socket: config.socket,
       connections: parts.connections(),
       streams: sds.streams.size,
+      workloadStreams: workload.streams.size,
       peerCredentials: parts.handle,
     },
     sidecars,
-    ...describeEntries(parts, [...streamsOf.keys()]),
+    workloads: await describeWorkloads(workload),
+    ...describeEntries(parts, [...callers]),
     authority: {
       kind,
       slots: slots.map(pageSlot),
@@ -93,17 +96,6 @@ export async function describePage(parts: PageStateParts): Promise<PageState> {
     })),
     nacks,
   }
-}
-
-const instant = (at: Timestamp | undefined): number | undefined =>
-  at === undefined ? undefined : timestampMs(at)
-
-/** A key that is left out where there is nothing to say. */
-function given<K extends string, V extends string | number>(
-  key: K,
-  value: V | undefined,
-): { readonly [k in K]?: V } {
-  return value === undefined || value === '' ? {} : ({ [key]: value } as { readonly [k in K]: V })
 }
 
 function pageSlot({ authorityId, status, notBefore, notAfter, activatesAt }: Slot): PageSlot {
@@ -148,71 +140,6 @@ function pageSecret(held: HeldSecret): PageSecret {
     ...given('why', why),
   }
 }
-
-function describeEntries(
-  { identities, sources }: PageStateParts,
-  sidecars: readonly Sidecar[],
-): Pick<PageState, 'entries' | 'entryCount' | 'nearComplete'> {
-  const registry = sources.entries.content.current
-  const users = Map.groupBy(
-    sidecars.flatMap((sidecar) =>
-      sidecar.caller.state.current.match.entries.map(({ id }) => ({ id, sidecar })),
-    ),
-    ({ id }) => id,
-  )
-  const known = sidecars.flatMap((sidecar) => {
-    const { attestation } = sidecar.caller.state.current
-    return attestation === undefined ? [] : [[sidecar, attestation] as const]
-  })
-  // Who has an entry hardly waits for another one, unless nobody has that.
-  const all = nearCallers(registry, known)
-  const without = nearCallers(
-    registry,
-    known.filter(([{ caller }]) => caller.state.current.match.entries.length === 0),
-  )
-  return {
-    entryCount: registry.entries.length,
-    entries: registry.entries.slice(0, ENTRIES_TOLD).map((entry) =>
-      describeEntry(entry, {
-        near:
-          without.byEntry.get(entry.id) ?? (users.has(entry.id) ? [] : all.byEntry.get(entry.id)),
-        users: users.get(entry.id)?.map(({ sidecar }) => sidecar) ?? [],
-        held: identities.find(entry.id),
-      }),
-    ),
-    nearComplete: all.complete && without.complete,
-  }
-}
-
-interface AboutEntry {
-  readonly users: readonly Sidecar[]
-  readonly near: readonly NearCaller<Sidecar>[] | undefined
-  readonly held: ReturnType<Identities['find']>
-}
-
-function describeEntry(entry: Entry, { users, near, held }: AboutEntry): PageEntry {
-  const { id, spiffeId, selectors, hint, federatesWith } = entry
-  return {
-    id,
-    spiffeId,
-    selectors,
-    hint,
-    default: entry.default,
-    federatesWith,
-    ...given('issuedAt', held?.current?.svid.issuedAt),
-    ...given('renewsAt', held?.current?.renewAt),
-    ...given('expiresAt', held?.current?.svid.notAfter),
-    ...given('fault', held?.fault),
-    usedBy: users.slice(0, USERS_TOLD).map(idOf),
-    users: users.length,
-    near: (near ?? []).map(({ caller, missing }) => ({
-      sidecar: idOf(caller),
-      missing,
-    })),
-  }
-}
-
-const idOf = (sidecar: Sidecar): string => sidecar.caller.connection.id
 
 function describeBundles({ bundles, config, sources }: PageStateParts): PageState['bundles'] {
   const faults = new Map(sources.states().map(({ name, fault }) => [name, fault]))

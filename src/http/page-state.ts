@@ -13,11 +13,14 @@ export interface PageState {
     readonly socket: string
     readonly connections: number
     readonly streams: number
+    readonly workloadStreams: number
     /** How callers are known: `peer-pidfd` unless the kernel is old. */
     readonly peerCredentials: string
   }
   /** Connections with at least one open stream. */
   readonly sidecars: readonly PageSidecar[]
+  /** Connections on which the Workload API was called. */
+  readonly workloads: readonly PageWorkload[]
   /** Oldest first, at most 5,000; `entryCount` counts all. */
   readonly entries: readonly PageEntry[]
   readonly entryCount: number
@@ -56,6 +59,30 @@ export interface PageSidecar {
   readonly secrets: readonly PageSecret[]
 }
 
+export interface PageWorkload {
+  /** Of the connection; names it in `usedBy` and `near`. */
+  readonly id: string
+  readonly pid: number
+  readonly uid: number
+  readonly path: string
+  readonly connectedAt: number
+  readonly spiffeIds: readonly string[]
+  readonly uses: readonly PageWorkloadUse[]
+}
+
+/** An open stream, or what became of the calls of a method. */
+export interface PageWorkloadUse {
+  readonly method: string
+  /** Of a stream `pending`, `sent` or `behind`; else of the last call `answered`, `refused` or `closed`. */
+  readonly state: string
+  /** Digest of the message last sent; '' for none. */
+  readonly version: string
+  readonly answers: number
+  readonly sentAt?: number
+  readonly expiresAt?: number
+  readonly why?: string
+}
+
 /** One name on one stream. */
 export interface PageSecret {
   readonly name: string
@@ -89,11 +116,11 @@ export interface PageEntry {
   readonly expiresAt?: number
   /** Why there is none, or no newer one. */
   readonly fault?: string
-  /** Ids of sidecars, at most 100; `users` counts all. */
+  /** Ids of sidecars and workloads, at most 100; `users` counts all. */
   readonly usedBy: readonly string[]
   readonly users: number
   /**
-   * Sidecars that lack some of its selectors, nearest first, at most 3: those that match no entry, and where nobody
+   * Sidecars and workloads that lack some of its selectors, nearest first, at most 3: those that match no entry, and where nobody
    * uses this one, any.
    */
   readonly near: readonly { readonly sidecar: string; readonly missing: readonly string[] }[]

@@ -21,8 +21,12 @@ export function createEntries(): (state: PageState) => void {
       JSON.stringify([spiffeId, selectors, hint, userNames, nearNames, fault]),
     render,
   })
-  return ({ entries, sidecars }) => {
-    const names = new Map(sidecars.map((sidecar) => [sidecar.id, nameOf(sidecar)]))
+  return ({ entries, sidecars, workloads }) => {
+    // A connection that is a sidecar's is known by its node.
+    const names = new Map([
+      ...workloads.map(({ id, pid }) => [id, `pid ${pid}`] as const),
+      ...sidecars.map((sidecar) => [sidecar.id, nameOf(sidecar)] as const),
+    ])
     table.show(
       entries.map((entry) => ({
         ...entry,
@@ -75,7 +79,7 @@ function usersOf({ users, userNames }: Row): readonly Child[] {
   if (users === 0) return [el('span', { class: 'soft' }, 'nobody')]
   const shown = userNames.slice(0, USERS_SHOWN)
   const others = users - shown.length
-  return [list(shown), others > 0 && el('small', {}, `and ${plural(others, 'other sidecar')}`)]
+  return [list(shown), others > 0 && el('small', {}, `and ${plural(others, 'other')}`)]
 }
 
 function nearOf({ nearNames }: Row): readonly Child[] {

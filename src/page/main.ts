@@ -10,6 +10,7 @@ import { createOverview } from './overview.ts'
 import { createSidecars } from './sidecars.ts'
 import { isLate, untilText } from './text.ts'
 import { createTrust } from './trust.ts'
+import { createWorkloads } from './workloads.ts'
 
 /** The agent describes its state once a second at the most. */
 const SOONEST_MS = 1_100
@@ -20,7 +21,7 @@ const TICK_MS = 1_000
 function startPage(): void {
   const windowed = only<HTMLSelectElement>(document, '#window')
   const charts = createCharts(() => Number(windowed.value))
-  const parts = [createSidecars(), createEntries(), createTrust()]
+  const parts = [createSidecars(), createWorkloads(), createEntries(), createTrust()]
   const overview = createOverview()
   let state: PageState | undefined
   let readiness: Readiness | undefined

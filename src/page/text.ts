@@ -75,6 +75,20 @@ export function lookOfState(state: string): Look {
   return STATES[state] ?? { tone: 'quiet', sign: '○', word: state }
 }
 
+const USES: Readonly<Record<string, Look>> = {
+  // Nobody acknowledges here: what has left is all that is known.
+  sent: { tone: 'good', sign: '✓', word: 'sent' },
+  answered: { tone: 'good', sign: '✓', word: 'answered' },
+  behind: { tone: 'warn', sign: '?', word: 'not read yet' },
+  refused: { tone: 'bad', sign: '✕', word: 'refused' },
+  closed: { tone: 'quiet', sign: '○', word: 'left' },
+}
+
+/** Of a method of the Workload API. */
+export function lookOfUse(state: string): Look {
+  return USES[state] ?? lookOfState(state)
+}
+
 const KINDS: Readonly<Record<TimelineKind, Look & { readonly lane: Lane }>> = {
   issued: { tone: 'good', sign: '✦', word: 'issued', lane: 'issued' },
   pushed: { tone: 'busy', sign: '→', word: 'pushed', lane: 'pushed' },

@@ -46,6 +46,7 @@ function parts(more: Partial<PageStateParts> = {}): PageStateParts {
     handle: 'peer-pidfd',
     connections: () => 3,
     sds: { streams: new Set() } as unknown as PageStateParts['sds'],
+    workload: { uses: new Map(), streams: new Set() },
     identities,
     authority: createFakeAuthority(clock),
     jwtAuthority: createFakeJwtAuthority(clock),
@@ -163,6 +164,7 @@ test('describePage() tells the agent, CAs, files and NACKs, and nothing that is 
     socket: '/run/a.sock',
     connections: 3,
     streams: 0,
+    workloadStreams: 0,
     peerCredentials: 'peer-pidfd',
   })
   assert.deepEqual(page.authority, {
@@ -185,4 +187,27 @@ test('describePage() tells some of very many entries, and counts all', async () 
   } as unknown as PageStateParts['sources']
   const page = await describePage(parts({ sources }))
   assert.deepEqual([page.entries.length, page.entryCount, page.nearComplete], [5_000, 6_000, false])
+})
+
+test('describePage() tells who uses the Workload API, and counts them among the users of an entry', async () => {
+  const caller = createFakeCaller({ pid: 12 })
+  caller.matches(web)
+  const use = { streams: new Set<never>(), answers: 2, answeredAt: 9, refusal: undefined }
+  const uses = new Map([[caller, new Map([['FetchJWTSVID', use]] as const)]])
+  const { agent, workloads, entries } = await describePage(
+    parts({ workload: { uses, streams: new Set() } }),
+  )
+  assert.equal(agent.workloadStreams, 0)
+  assert.deepEqual(
+    workloads.map(({ id, pid, spiffeIds, uses: of }) => ({ id, pid, spiffeIds, of })),
+    [
+      {
+        id: 'fake:1',
+        pid: 12,
+        spiffeIds: [web.spiffeId],
+        of: [{ method: 'FetchJWTSVID', state: 'answered', version: '', answers: 2, sentAt: 9 }],
+      },
+    ],
+  )
+  assert.deepEqual(entries[0]?.usedBy, ['fake:1'])
 })
