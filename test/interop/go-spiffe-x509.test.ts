@@ -7,7 +7,7 @@ import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { createPartner } from '../e2e/rig/partner.ts'
 import { createRig, eventually, write } from '../e2e/rig/rig.ts'
 import type { Update } from './go-spiffe.ts'
-import { goPrograms, startProgram } from './program.ts'
+import { goPrograms, rotateJwtKey, startProgram } from './program.ts'
 
 const ROTATIONS = 5
 const WEB = 'spiffe://example.org/web'
@@ -71,9 +71,38 @@ test(`go-spiffe: an X509Source has its SVID, and ${ROTATIONS} rotations arrive o
     [1, 2],
     'bundles are told of when they change, and only then',
   )
+  const { prepared } = await rotateJwtKey(agent, false)
+  const known = ({ jwt }: Update): boolean => jwt?.['example.org']?.includes(prepared) === true
+  await follower.next('the next key for JWT-SVIDs', from('WatchJWTBundles', known))
+  assert.equal(follower.told.filter(from('WatchJWTBundles')).length, 2)
+  assert.equal(follower.told.filter(from('WatchX509Context')).length, contexts.length)
   assert.deepEqual(
     follower.told.filter(({ error }) => error !== ''),
     [],
+  )
+})
+
+test('go-spiffe: an X509Source outlives its agent, which is killed and started again', async (t) => {
+  const rig = createRig(t)
+  const programs = await goPrograms(t, rig, 'follower')
+  if (programs === undefined) return
+  const agent = await rig.agent({
+    entries: [{ spiffeId: WEB, selectors: [`unix:path:${programs.follower}`] }],
+  })
+  const follower = startProgram<Update, Update>(rig, agent, {
+    path: programs.follower,
+    args: ['follow'],
+  })
+  const serial = serialOf(await follower.next('the first SVID', from('X509Source')))
+  agent.child.signal('SIGKILL')
+  await agent.child.ended
+  const again = await agent.restart()
+  rig.atEnd(() => again.stop())
+  const changed = (update: Update): boolean => serialOf(update) !== serial
+  const next = await follower.next('an SVID of the next agent', from('X509Source', changed))
+  assert.deepEqual(
+    next.svids?.map(({ id, fault }) => [id, fault]),
+    [[WEB, '']],
   )
 })
 
