@@ -10,6 +10,7 @@ import { createPeerServer } from '../wire/peer-server.ts'
 import type { ConnectionLimits, Refusal } from './accept/acceptor.ts'
 import { createAcceptor } from './accept/acceptor.ts'
 import type { Connection } from './accept/connection.ts'
+import { handOn } from './accept/intake.ts'
 
 export interface ConnectionReport {
   opened(connection: Connection): void
@@ -89,7 +90,7 @@ export async function openSocket<P extends object>(
         peers,
         clock,
         limits,
-        onConnection(connection, socket) {
+        onConnection(connection, socket, claim) {
           report.opened(connection)
           const peer = options.welcome(connection)
           const refused = peer instanceof SpindleError
@@ -98,10 +99,16 @@ export async function openSocket<P extends object>(
             else if (!transport.spoke(connection.id)) connection.destroy('no call within 10 s')
           })
           connection.onClose(() => silence.cancel())
-          if (refused) {
-            report.refused({ reason: 'not_allowed', detail: peer.message })
-            transport.refuse(socket, connection.id, peer)
-          } else transport.serve(socket, connection.id, peer)
+          if (refused) report.refused({ reason: 'not_allowed', detail: peer.message })
+          handOn(connection, socket, {
+            libc,
+            clock,
+            claim,
+            take(taken) {
+              if (refused) transport.refuse(taken, connection.id, peer)
+              else transport.serve(taken, connection.id, peer)
+            },
+          })
         },
         refused: report.refused,
         closed: report.closed,

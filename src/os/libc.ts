@@ -21,6 +21,10 @@ export interface Libc {
   /** A stream socket of AF_UNIX bound to `path`, not listening yet; close-on-exec. The descriptor, or -errno. */
   bindUnix(path: string): number
   listen(fd: number, backlog: number): number
+  /** Bytes that wait in a socket, left there: how many were copied to `out`; 0 once the peer has ended; -EAGAIN: none yet. */
+  peek(fd: number, out: Buffer): number
+  /** Both ends of a stream of AF_UNIX, close-on-exec, or -errno. */
+  socketPair(): readonly [number, number] | number
   /** An exclusive flock(2) that does not wait, or -errno. Closing the descriptor ends it. */
   lock(fd: number): number
 }
@@ -37,6 +41,8 @@ const SYS_PIDFD_OPEN = 434
 /** _IOWR(0xff, 11, 64 bytes). */
 const PIDFD_GET_INFO = 0xc0_40_ff_0b
 const AF_UNIX = 1
+const MSG_PEEK = 0x2
+const MSG_DONTWAIT = 0x40
 const SOCK_STREAM_CLOEXEC_NONBLOCK = 0o1 | 0o2000000 | 0o4000
 
 /**
@@ -76,6 +82,8 @@ function bindFunctions(): Libc {
   const getrlimit = bind('getrlimit', 'int', ['int', 'void *'])
   const setrlimit = bind('setrlimit', 'int', ['int', 'void *'])
   const socket = bind('socket', 'int', ['int', 'int', 'int'])
+  const recv = bind('recv', 'long', ['int', 'void *', 'size_t', 'int'])
+  const socketpair = bind('socketpair', 'int', ['int', 'int', 'int', 'void *'])
   const bindAddress = bind('bind', 'int', ['int', 'void *', 'uint'])
   const listen = bind('listen', 'int', ['int', 'int'])
   const flock = bind('flock', 'int', ['int', 'int'])
@@ -114,6 +122,12 @@ function bindFunctions(): Libc {
       const errno = koffi.errno()
       closeDescriptor(fd)
       return -errno
+    },
+    peek: (fd, out) => checked(recv(fd, out, out.length, MSG_PEEK | MSG_DONTWAIT)),
+    socketPair() {
+      const out = Buffer.alloc(8)
+      if (socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0, out) !== 0) return -koffi.errno()
+      return [out.readInt32LE(0), out.readInt32LE(4)]
     },
     lock: (fd) => checked(flock(fd, 2 | 4 /* LOCK_EX | LOCK_NB */)),
     listen: (fd, backlog) => checked(listen(fd, backlog)),

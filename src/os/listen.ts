@@ -23,7 +23,10 @@ export interface ListenOptions {
 
 export interface UnixListener {
   readonly path: string
-  /** Begins to accept; call it once. Until then connections are made and wait in the kernel. */
+  /**
+   * Begins to accept; call it once. Until then connections are made and wait in the kernel. Nothing is read of a socket before
+   * it is asked for: `resume()`, or `read(0)` once something listens to it.
+   */
   accept(take: (socket: Socket) => void): void
   /** Stops listening. The path stays for the next agent unless `remove`, and is removed only if it is still ours. */
   close(options?: { readonly remove?: boolean }): void
@@ -131,7 +134,7 @@ function createListener(fd: number, path: string, mode: number): UnixListener {
     accept(take) {
       if (closed || server !== undefined) throw new SpindleError('internal', `${path} is in use`)
       // Beside a descriptor Node reads the backlog from the second argument alone; its own default is 511.
-      server = createServer(take).listen({ fd }, BACKLOG)
+      server = createServer({ pauseOnConnect: true }, take).listen({ fd }, BACKLOG)
     },
     close({ remove = false } = {}) {
       if (closed) return

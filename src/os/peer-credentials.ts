@@ -219,7 +219,7 @@ function exhausted(errno: number): { readonly fault: PeerFault; readonly detail:
 }
 
 /** `socket._handle.fd` is not documented: anything but a socket's number is refused, and `selfTest` proves it at start. */
-function socketDescriptor(socket: Socket): number | undefined {
+export function socketDescriptor(socket: Socket): number | undefined {
   const fd = (socket as unknown as { _handle?: { fd?: unknown } | null })._handle?.fd
   if (typeof fd !== 'number' || !Number.isInteger(fd) || fd < 0) return undefined
   try {

@@ -24,13 +24,19 @@ export interface ConnectionLimits {
   readonly connections: number
 }
 
+/**
+ * Makes a connection count as two, for the descriptors it needs beside its own, as long as it lives.
+ * @returns false: that is too many; it is refused and ended
+ */
+export type Claim = () => boolean
+
 export interface AcceptorOptions {
   readonly listener: Pick<UnixListener, 'accept'>
   readonly peers: PeerReader
   readonly clock: Clock
   readonly limits: ConnectionLimits
   /** Takes the socket over; its `remoteAddress` reads the connection's id. */
-  readonly onConnection: (connection: Connection, socket: Socket) => void
+  readonly onConnection: (connection: Connection, socket: Socket, claim: Claim) => void
   readonly refused: (refusal: Refusal) => void
   /** `reason` is undefined when the peer closed. */
   readonly closed: (connection: Connection, reason: string | undefined) => void
@@ -69,8 +75,37 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
   const { listener, peers, clock } = options
   const connections = new Map<string, AcceptedConnection>()
   const byUid = new Map<number, number>()
+  /** Descriptors of how many connections are in use: some take as many as two. */
+  let inUse = 0
   let sequence = 0
   let stopped = false
+
+  const count = (uid: number, by: number): void => {
+    inUse += by
+    const left = (byUid.get(uid) ?? 0) + by
+    if (left > 0) byUid.set(uid, left)
+    else byUid.delete(uid)
+  }
+  const claim = (connection: AcceptedConnection): boolean => {
+    if (connection.closed) return false
+    const { uid } = connection.peer
+    const open = byUid.get(uid) ?? 0
+    const reason =
+      inUse >= options.limits.connections
+        ? 'connection_limit'
+        : open >= options.limits.connectionsPerUid
+          ? 'uid_limit'
+          : undefined
+    if (reason === undefined) {
+      count(uid, 1)
+      connection.claimed += 1
+      return true
+    }
+    const detail = `uid ${uid} has ${open} of ${inUse} connections, and this one needs two`
+    options.refused({ reason, detail })
+    connection.destroy(detail)
+    return false
+  }
 
   const accept = (socket: Socket): void => {
     // A reset connection must not end the agent; HTTP/2 has its own listener for what it needs to know.
@@ -80,8 +115,8 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       options.refused({ reason, detail })
     }
     if (stopped) return refuse('closing', 'the agent is shutting down')
-    if (connections.size >= options.limits.connections)
-      return refuse('connection_limit', `${connections.size} connections are open already`)
+    if (inUse >= options.limits.connections)
+      return refuse('connection_limit', `${inUse} connections are open already`)
     const reading = peers.read(socket)
     if ('fault' in reading) return refuse(reading.fault, reading.detail)
     const { peer, handle } = reading
@@ -97,17 +132,15 @@ export function createAcceptor(options: AcceptorOptions): Acceptor {
       since: clock.now(),
     })
     connections.set(connection.id, connection)
-    byUid.set(peer.uid, open + 1)
+    count(peer.uid, 1)
     connection.onClose(() => {
       connections.delete(connection.id)
-      const left = (byUid.get(peer.uid) ?? 1) - 1
-      if (left > 0) byUid.set(peer.uid, left)
-      else byUid.delete(peer.uid)
+      count(peer.uid, -connection.claimed)
       options.closed(connection, connection.reason)
     })
     Object.defineProperty(socket, 'remoteAddress', { value: connection.id })
     if (handle !== 'peer-pidfd') options.weaklyHeld(connection, handle)
-    options.onConnection(connection, socket)
+    options.onConnection(connection, socket, () => claim(connection))
   }
 
   const sweep = (): void => {
@@ -150,6 +183,8 @@ class AcceptedConnection implements Connection {
   readonly id: string
   readonly peer: Peer
   readonly since: number
+  /** How many connections it counts as. */
+  claimed = 1
   /** Why this side ended it. */
   reason: string | undefined
   readonly #socket: Socket

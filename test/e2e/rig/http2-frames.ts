@@ -45,7 +45,12 @@ function fields(pairs: Readonly<Record<string, string>>): Buffer {
   )
 }
 
-export function grpcHeaders(stream: number, path: string): Buffer {
+/** @param more fields beside those of every gRPC call, or instead of them */
+export function grpcHeaders(
+  stream: number,
+  path: string,
+  more: Readonly<Record<string, string>> = {},
+): Buffer {
   const block = fields({
     ':method': 'POST',
     ':scheme': 'http',
@@ -53,6 +58,7 @@ export function grpcHeaders(stream: number, path: string): Buffer {
     ':authority': 'localhost',
     'content-type': 'application/grpc',
     te: 'trailers',
+    ...more,
   })
   return frame(FRAME.headers, stream, block, END_HEADERS)
 }
@@ -103,9 +109,19 @@ export function messagesOf(frames: readonly Frame[], stream: number): Buffer[] {
 
 const INITIAL_WINDOW_SIZE = 4
 
-/** Connects, says hello, and answers the server's settings. `window`: what the server may send on a stream unasked. */
-export async function openRawHttp2(path: string, window = 65_535): Promise<RawHttp2> {
-  const settings = Buffer.alloc(6)
+/** SETTINGS that let the server open no streams, as those of gRPC in Java. */
+export const NO_STREAMS_OF_THE_SERVER = Buffer.from('000300000000', 'hex')
+
+/**
+ * Connects, says hello, and answers the server's settings. `window`: what the server may send on a stream unasked.
+ * @param more settings after that one
+ */
+export async function openRawHttp2(
+  path: string,
+  window = 65_535,
+  more: Buffer = Buffer.alloc(0),
+): Promise<RawHttp2> {
+  const settings = Buffer.concat([Buffer.alloc(6), more])
   settings.writeUInt16BE(INITIAL_WINDOW_SIZE, 0)
   settings.writeUInt32BE(window, 2)
   const socket = connect(path)

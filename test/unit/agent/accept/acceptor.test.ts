@@ -11,7 +11,7 @@ import {
   defaultConnectionsPerUid,
   mostConnections,
 } from '../../../../src/agent/accept/acceptor.ts'
-import type { Acceptor, AcceptorOptions } from '../../../../src/agent/accept/acceptor.ts'
+import type { Acceptor, AcceptorOptions, Claim } from '../../../../src/agent/accept/acceptor.ts'
 import type { Connection, Peer } from '../../../../src/agent/accept/connection.ts'
 import type { PeerHandle, PeerReader, PeerReading } from '../../../../src/os/peer-credentials.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
@@ -50,7 +50,7 @@ interface Setup {
   readonly acceptor: Acceptor
   readonly clock: ManualClock
   readonly events: string[]
-  readonly accepted: { connection: Connection; socket: Socket }[]
+  readonly accepted: { connection: Connection; socket: Socket; claim: Claim }[]
   /** Connects; resolves once the server has dealt with it. */
   readonly dial: () => Promise<Socket>
 }
@@ -66,7 +66,7 @@ async function setUp(t: TestContext, peers: PeerReader, more?: Partial<AcceptorO
     peers,
     clock,
     limits: { connectionsPerUid: 2, connections: 4 },
-    onConnection: (connection, socket) => accepted.push({ connection, socket }),
+    onConnection: (connection, socket, claim) => accepted.push({ connection, socket, claim }),
     refused: ({ reason }) => events.push(`refused ${reason}`),
     closed: ({ id }, reason) => events.push(`closed ${id}: ${reason ?? 'by the peer'}`),
     weaklyHeld: ({ id }, handle) => events.push(`${id} held by ${handle}`),
@@ -163,6 +163,33 @@ test('connections beyond the limit of all are refused, whoever makes them, befor
   assert.equal(accepted.length, 5)
 })
 
+test('a connection that claims descriptors for another counts as two of its uid and of all, until it closes', async (t) => {
+  const peers = new ScriptedPeers()
+  for (let pid = 1; pid <= 8; pid++) peers.readings.push(reading(peer(pid, pid < 4 ? 1001 : pid)))
+  const { accepted, dial, events } = await setUp(t, peers)
+  const first = await dial()
+  assert.equal(accepted[0]?.claim(), true)
+  await dial()
+  assert.deepEqual(events, ['refused uid_limit'])
+  const closed = new Promise<void>((resolve) => accepted[0]?.connection.onClose(resolve))
+  first.destroy()
+  await closed
+  assert.equal(accepted[0]?.claim(), false, 'of one that has closed nothing is counted')
+  // Two of uid 1001, and of others as many as make three of four.
+  await dial()
+  await dial()
+  assert.equal(accepted[1]?.claim(), true)
+  await dial()
+  await dial()
+  assert.deepEqual(events.slice(2), ['refused connection_limit'])
+  assert.equal(accepted.length, 4)
+  const ended = new Promise<void>((resolve) => accepted[2]?.connection.onClose(resolve))
+  assert.equal(accepted[2]?.claim(), false, 'there is no room for another')
+  assert.equal(events[3], 'refused connection_limit')
+  await ended
+  assert.equal(accepted[3]?.claim(), true)
+})
+
 test('the pidfd is closed when the socket closes, once and not before', async (t) => {
   const peers = new ScriptedPeers()
   const own = peer(1)
@@ -211,8 +238,8 @@ test('destroy ends the HTTP/2 session that took the socket over', async (t) => {
   peers.readings.push(reading(peer(1)))
   const server = http2.createServer()
   const { accepted, dial } = await setUp(t, peers, {
-    onConnection: (connection, socket) => {
-      accepted.push({ connection, socket })
+    onConnection: (connection, socket, claim) => {
+      accepted.push({ connection, socket, claim })
       server.emit('connection', socket)
     },
   })

@@ -1,0 +1,80 @@
+import { Socket } from 'node:net'
+import { Transform, pipeline } from 'node:stream'
+import type { Libc } from '../../os/libc.ts'
+import { socketDescriptor } from '../../os/peer-credentials.ts'
+import type { Clock, Timer } from '../../runtime/clock.ts'
+import { AuthorityMender, mayNamePath } from '../../wire/authority.ts'
+import type { Claim } from './acceptor.ts'
+import type { Connection } from './connection.ts'
+
+export interface IntakeOptions {
+  readonly libc: Pick<Libc, 'peek' | 'socketPair'>
+  readonly clock: Clock
+  readonly claim: Claim
+  readonly take: (socket: Socket) => void
+}
+
+/** Preface and settings of every client there is. */
+const ENOUGH_BYTES = 256
+/** Between two looks for bytes that have not come yet, doubling: clients send them with connect(2) or right after it. */
+const FIRST_WAIT_MS = 1
+const LONGEST_WAIT_MS = 100
+
+/**
+ * Hands a paused socket on once its first bytes have come: as it is, or, to a client that gives HTTP/2 what it does not take
+ * (wire/authority.ts), the other end of a pair that what is sent goes through. The bytes are looked at where they are: HTTP/2 takes
+ * what was read before it by another way, on which frames overtake the events of those before them.
+ */
+export function handOn(connection: Connection, socket: Socket, options: IntakeOptions): void {
+  const { libc, clock, take } = options
+  const fd = socketDescriptor(socket)
+  const first = Buffer.alloc(ENOUGH_BYTES)
+  let waitMs = FIRST_WAIT_MS / 2
+  let timer: Timer | undefined
+  const look = (): void => {
+    if (connection.closed || fd === undefined) return
+    const count = libc.peek(fd, first)
+    // Of one that has gone already, HTTP/2 takes note.
+    const verdict = count === 0 ? false : mayNamePath(first.subarray(0, Math.max(count, 0)))
+    if (verdict === undefined && count < ENOUGH_BYTES) {
+      waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)
+      timer = clock.after(waitMs, look)
+      return
+    }
+    const taken = verdict === true ? throughMender(connection, socket, options) : socket
+    if (taken === undefined) return
+    take(taken)
+    taken.read(0)
+  }
+  connection.onClose(() => timer?.cancel())
+  look()
+}
+
+/** undefined: the connection was ended. */
+function throughMender(
+  connection: Connection,
+  socket: Socket,
+  { libc, claim }: IntakeOptions,
+): Socket | undefined {
+  if (!claim()) return undefined
+  const pair = libc.socketPair()
+  if (typeof pair === 'number') {
+    connection.destroy('no descriptors are left')
+    return undefined
+  }
+  const [inner, outer] = pair.map((fd) => new Socket({ fd, readable: true, writable: true }))
+  if (inner === undefined || outer === undefined) return undefined
+  Object.defineProperty(inner, 'remoteAddress', { value: connection.id })
+  inner.on('error', () => undefined)
+  const mender = new AuthorityMender()
+  const mend = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      for (const part of mender.mend(chunk)) this.push(part)
+      done()
+    },
+  })
+  // The end of either is the end of both; why is known to those who listen to the ends themselves.
+  pipeline(socket, mend, outer, () => undefined)
+  pipeline(outer, socket, () => undefined)
+  return inner
+}
