@@ -247,6 +247,8 @@ function drawFrame(draw: Draw): Buffer {
     grpcHeaders(id, DELTA),
     grpcHeaders(id, `${SERVICE}/StreamSecrets`),
     grpcHeaders(id, `${SERVICE}/FetchSecrets`),
+    grpcHeaders(id, '/SpiffeWorkloadAPI/FetchX509SVID', { 'workload.spiffe.io': 'true' }),
+    grpcHeaders(id, '/SpiffeWorkloadAPI/FetchJWTSVID', { 'workload.spiffe.io': 'true' }),
     grpcHeaders(id, '/no/such'),
     grpcMessage(id, SUBSCRIPTION),
     reset(id),

@@ -81,9 +81,12 @@ export interface Calm {
   restored(t: TestContext, mib: number): Promise<void>
 }
 
-const STREAMS = ['sotw', 'delta'].map(
-  (variant) => `spindle_agent_sds_streams{variant="${variant}"}`,
-)
+const STREAMS = [
+  ...['sotw', 'delta'].map((variant) => `spindle_agent_sds_streams{variant="${variant}"}`),
+  ...['FetchX509SVID', 'FetchX509Bundles', 'FetchJWTBundles'].map(
+    (rpc) => `spindle_agent_workload_streams{rpc="${rpc}"}`,
+  ),
+]
 
 export async function calmOf(agent: Agent): Promise<Calm> {
   const streams = async (): Promise<number> => {
