@@ -10,7 +10,7 @@ import { createPeerServer } from '../wire/peer-server.ts'
 import type { ConnectionLimits, Refusal } from './accept/acceptor.ts'
 import { createAcceptor } from './accept/acceptor.ts'
 import type { Connection } from './accept/connection.ts'
-import { handOn } from './accept/intake.ts'
+import { createIntake } from './accept/intake.ts'
 
 export interface ConnectionReport {
   opened(connection: Connection): void
@@ -76,6 +76,7 @@ export async function openSocket<P extends object>(
       connection.destroy(why)
     },
   })
+  const intake = createIntake({ libc, clock })
   let acceptor: ReturnType<typeof createAcceptor> | undefined
   const none: ReadonlyMap<string, Connection> = new Map()
   return {
@@ -100,14 +101,9 @@ export async function openSocket<P extends object>(
           })
           connection.onClose(() => silence.cancel())
           if (refused) report.refused({ reason: 'not_allowed', detail: peer.message })
-          handOn(connection, socket, {
-            libc,
-            clock,
-            claim,
-            take(taken) {
-              if (refused) transport.refuse(taken, connection.id, peer)
-              else transport.serve(taken, connection.id, peer)
-            },
+          intake({ connection, socket, claim }, (taken) => {
+            if (refused) transport.refuse(taken, connection.id, peer)
+            else transport.serve(taken, connection.id, peer)
           })
         },
         refused: report.refused,

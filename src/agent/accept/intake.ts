@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import { Transform, pipeline } from 'node:stream'
 import type { Libc } from '../../os/libc.ts'
 import { socketDescriptor } from '../../os/peer-credentials.ts'
-import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { Clock } from '../../runtime/clock.ts'
 import { AuthorityMender, mayNamePath } from '../../wire/authority.ts'
 import type { Claim } from './acceptor.ts'
 import type { Connection } from './connection.ts'
@@ -10,9 +10,20 @@ import type { Connection } from './connection.ts'
 export interface IntakeOptions {
   readonly libc: Pick<Libc, 'peek' | 'socketPair'>
   readonly clock: Clock
-  readonly claim: Claim
-  readonly take: (socket: Socket) => void
 }
+
+export interface Arrival {
+  readonly connection: Connection
+  /** Paused. */
+  readonly socket: Socket
+  readonly claim: Claim
+}
+
+/**
+ * Hands a socket on once its first bytes have come: as it is, or, to a client that gives HTTP/2 what it does not take
+ * (wire/authority.ts), the other end of a pair that what is sent goes through.
+ */
+export type Intake = (arrival: Arrival, take: (socket: Socket) => void) => void
 
 /** Preface and settings of every client there is. */
 const ENOUGH_BYTES = 256
@@ -21,40 +32,41 @@ const FIRST_WAIT_MS = 1
 const LONGEST_WAIT_MS = 100
 
 /**
- * Hands a paused socket on once its first bytes have come: as it is, or, to a client that gives HTTP/2 what it does not take
- * (wire/authority.ts), the other end of a pair that what is sent goes through. The bytes are looked at where they are: HTTP/2 takes
- * what was read before it by another way, on which frames overtake the events of those before them.
+ * The bytes are looked at where they are: HTTP/2 takes what was read before it by another way, on which frames overtake the events of
+ * those before them.
  */
-export function handOn(connection: Connection, socket: Socket, options: IntakeOptions): void {
-  const { libc, clock, take } = options
-  const fd = socketDescriptor(socket)
+export function createIntake({ libc, clock }: IntakeOptions): Intake {
   const first = Buffer.alloc(ENOUGH_BYTES)
-  let waitMs = FIRST_WAIT_MS / 2
-  let timer: Timer | undefined
-  const look = (): void => {
-    if (connection.closed || fd === undefined) return
+  const look = (fd: number): boolean | undefined => {
     const count = libc.peek(fd, first)
     // Of one that has gone already, HTTP/2 takes note.
-    const verdict = count === 0 ? false : mayNamePath(first.subarray(0, Math.max(count, 0)))
-    if (verdict === undefined && count < ENOUGH_BYTES) {
-      waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)
-      timer = clock.after(waitMs, look)
-      return
-    }
-    const taken = verdict === true ? throughMender(connection, socket, options) : socket
-    if (taken === undefined) return
-    take(taken)
-    taken.read(0)
+    if (count === 0) return false
+    const verdict = mayNamePath(first.subarray(0, Math.max(count, 0)))
+    return count === ENOUGH_BYTES ? verdict === true : verdict
   }
-  connection.onClose(() => timer?.cancel())
-  look()
+  return (arrival, take) => {
+    const { connection, socket } = arrival
+    const fd = socketDescriptor(socket)
+    const attempt = (waitMs: number): void => {
+      if (connection.closed || fd === undefined) return
+      const verdict = look(fd)
+      if (verdict === undefined) {
+        clock.after(waitMs, () => attempt(Math.min(2 * waitMs, LONGEST_WAIT_MS)))
+        return
+      }
+      const taken = verdict ? throughMender(arrival, libc) : socket
+      if (taken === undefined) return
+      take(taken)
+      taken.read(0)
+    }
+    attempt(FIRST_WAIT_MS)
+  }
 }
 
 /** undefined: the connection was ended. */
 function throughMender(
-  connection: Connection,
-  socket: Socket,
-  { libc, claim }: IntakeOptions,
+  { connection, socket, claim }: Arrival,
+  libc: Pick<Libc, 'socketPair'>,
 ): Socket | undefined {
   if (!claim()) return undefined
   const pair = libc.socketPair()

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { handOn } from '../../../../src/agent/accept/intake.ts'
+import { createIntake } from '../../../../src/agent/accept/intake.ts'
 import { openLibc } from '../../../../src/os/libc.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
 import type { FakeConnection } from '../../../fakes/connection.ts'
@@ -51,14 +51,10 @@ async function setUp(
     accepted.destroy()
     server.close()
   })
-  handOn(connection, accepted, {
-    libc: openLibc(),
-    clock,
-    claim,
-    take(socket) {
-      isHanded = true
-      resolve(socket)
-    },
+  const intake = createIntake({ libc: openLibc(), clock })
+  intake({ connection, socket: accepted, claim }, (socket) => {
+    isHanded = true
+    resolve(socket)
   })
   return { caller, accepted, connection, clock, taken: promise, handed: () => isHanded }
 }
@@ -69,7 +65,7 @@ async function until(clock: Setting['clock'], holds: () => boolean): Promise<voi
   assert(holds())
 }
 
-test('handOn() hands the very socket on, with none of its bytes read', async (t) => {
+test('createIntake() hands the very socket on, with none of its bytes read', async (t) => {
   const { clock, handed, taken, accepted } = await setUp(t, { first: PLAIN })
   await until(clock, handed)
   const socket = await taken
@@ -80,7 +76,7 @@ test('handOn() hands the very socket on, with none of its bytes read', async (t)
   assert.deepEqual(bytes, PLAIN)
 })
 
-test('handOn() waits for a caller that has said too little, however slow, and looks ever less often', async (t) => {
+test('createIntake() waits for a caller that has said too little, however slow, and looks ever less often', async (t) => {
   const { clock, handed, caller } = await setUp(t)
   await clock.advance(1_000)
   assert.equal(handed(), false)
@@ -93,7 +89,7 @@ test('handOn() waits for a caller that has said too little, however slow, and lo
   assert.equal(clock.pending, 0)
 })
 
-test('handOn() hands on what is no HTTP/2 at once, and a caller that has gone', async (t) => {
+test('createIntake() hands on what is no HTTP/2 at once, and a caller that has gone', async (t) => {
   const other = await setUp(t, { first: Buffer.from('GET / HTTP/1.1\r\n') })
   await until(other.clock, other.handed)
   const gone = await setUp(t)
@@ -101,17 +97,17 @@ test('handOn() hands on what is no HTTP/2 at once, and a caller that has gone', 
   await until(gone.clock, gone.handed)
 })
 
-test('handOn() looks no more at a connection that was ended', async (t) => {
+test('createIntake() looks no more at a connection that was ended', async (t) => {
   const { clock, connection, accepted, handed } = await setUp(t)
   assert.equal(clock.pending, 1)
   connection.destroy('enough')
   accepted.destroy()
-  assert.equal(clock.pending, 0)
   await clock.advance(200)
+  assert.equal(clock.pending, 0)
   assert.equal(handed(), false)
 })
 
-test('handOn() gives a caller that names a path the other end of a pair, both ways, until either has gone', async (t) => {
+test('createIntake() gives a caller that names a path the other end of a pair, both ways, until either has gone', async (t) => {
   const { clock, handed, taken, accepted, connection, caller } = await setUp(t, {
     first: Buffer.concat([JAVA, AUTHORITY]),
   })
@@ -134,7 +130,7 @@ test('handOn() gives a caller that names a path the other end of a pair, both wa
   await once(socket, 'close')
 })
 
-test('handOn() ends the socket of a caller with the pair, and takes no pair that may not be', async (t) => {
+test('createIntake() ends the socket of a caller with the pair, and takes no pair that may not be', async (t) => {
   const { clock, handed, taken, caller } = await setUp(t, { first: JAVA })
   await until(clock, handed)
   const ended = once(caller, 'close')
