@@ -79,7 +79,7 @@ const ALGORITHMS = [
 
 /** A header that names another algorithm than its signature is of, signed or not. */
 function algorithm(draw: Draw, keys: Keys): string {
-  const by = draw.chance(0.7) ? keys.signers[0] : draw.pick([...keys.signers, ...keys.unusable])
+  const by = draw.chance(0.9) ? keys.signers[0] : draw.pick([...keys.signers, ...keys.unusable])
   const named = draw.pick<Value>([...ALGORITHMS, null, 1, true, ['ES256'], { alg: 'ES256' }])
   const header = { ...headerOf('', by.kid), alg: named }
   if (draw.chance(0.1)) delete (header as Partial<Members>)['alg']
