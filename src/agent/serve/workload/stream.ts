@@ -34,6 +34,13 @@ export type WorkloadCall = Pick<
   'write' | 'emit' | 'on' | 'getDeadline'
 >
 
+/**
+ * A caller with hundreds of identities is sent all of them whenever one is renewed. Where many are at once, a message of this
+ * size is followed by the newest state and not by each one between; one of a few identities is followed at once.
+ */
+const BYTES_A_MS = 4096
+const SHORTEST_REST_MS = 5
+
 export class WorkloadStream implements Follower {
   readonly rpc: StreamRpc
   readonly grant: Grant
@@ -50,7 +57,9 @@ export class WorkloadStream implements Follower {
   /** What is missing has taken long enough: until nothing is, nothing waits for it. */
   #overdue = false
   #writing = false
-  /** Something changed while a message was being written. */
+  /** Runs for a while after a large message. */
+  #rest: Timer | undefined
+  /** Something changed while nothing could be sent. */
   #missed = false
   #ended = false
 
@@ -99,8 +108,10 @@ export class WorkloadStream implements Follower {
   /** Sends what is due now; called in slices. A client that does not read costs the one message that has not left. */
   push(): void {
     if (this.#ended) return
-    this.#missed = this.#writing
-    if (this.#writing) return
+    // That nothing is left to a caller is not kept from it.
+    const rests = this.#rest !== undefined && this.grant.granted.entries.length > 0
+    this.#missed = this.#writing || rests
+    if (this.#missed) return
     try {
       // Nothing is given to another process than the one that was attested.
       if (this.grant.caller.check()) this.#take(this.answer)
@@ -147,6 +158,13 @@ export class WorkloadStream implements Follower {
       this.#options.onWritten()
     })
     observer.sent(this, message, first)
+    const restMs = message.encoded.bytes.length / BYTES_A_MS
+    if (restMs < SHORTEST_REST_MS) return
+    this.#rest?.cancel()
+    this.#rest = clock.after(restMs, () => {
+      this.#rest = undefined
+      if (this.#missed) this.changed()
+    })
   }
 
   #firstAnswerMs(): number {
@@ -168,6 +186,7 @@ export class WorkloadStream implements Follower {
     this.#ended = true
     this.#deadline?.cancel()
     this.#patience?.cancel()
+    this.#rest?.cancel()
     this.#options.pushes.drop(this)
     this.grant.followers.delete(this)
     this.#options.observer.closed(this, error)

@@ -219,3 +219,29 @@ test('when the agent goes every stream ends with UNAVAILABLE, so that clients co
   for (const call of calls) assert.equal(call.status?.code, status.UNAVAILABLE)
   assert.equal(workload.streams.size, 0)
 })
+
+test('a caller with very many identities is sent the newest state after a while, and not each change of one', async () => {
+  const { caller, identities, open, clock } = setUp()
+  const many = Array.from({ length: 1_000 }, (_, index) => entry(`many-${index}`))
+  for (const each of many) identities.set(each, 'one')
+  caller.matches(...many)
+  const call = open('FetchX509SVID')
+  const bytes = call.written[0]?.bytes.length ?? 0
+  assert(bytes > 50_000)
+  for (const each of many) {
+    identities.set(each, 'two')
+    await settle(1)
+  }
+  assert.equal(call.written.length, 1)
+  await clock.advance(Math.ceil(bytes / 4096))
+  assert.equal(call.written.length, 2)
+  assert.equal(
+    call.said[1]?.every((line) => line.includes('key two')),
+    true,
+  )
+  // That nothing is left is told at once.
+  caller.matches()
+  await settle()
+  assert.equal(call.status?.code, status.PERMISSION_DENIED)
+  assert.equal(clock.pending, 0)
+})
