@@ -49,20 +49,21 @@ function anchorsOf(headings: readonly string[]): readonly string[] {
   })
 }
 
-/** Lines of the blocks a reader may type, without prompt, comment, who runs them and where their output goes. */
+/** Commands of the blocks a reader may type, without prompt, comment, who runs them and where their output goes. */
 export function commandLines({ blocks }: Page): readonly string[] {
   return blocks
     .filter(({ info }) => ['sh', 'console'].includes(info))
     .flatMap(({ info, text }) => {
       const lines = text.split('\n')
       const typed = info === 'sh' ? lines : lines.filter((line) => line.startsWith('$ '))
-      return typed.map((line) =>
-        line
-          .replace(/^\$ /, '')
-          .replace(/\s+#.*$/, '')
-          .replace(/\s+>\s*\S+$/, '')
-          .replace(/^sudo (-u \w+ )?/, ''),
-      )
+      return typed
+        .flatMap((line) =>
+          line
+            .replace(/^\$ /, '')
+            .replace(/\s+#.*$/, '')
+            .split(' | '),
+        )
+        .map((command) => command.replace(/\s+>\s*\S+$/, '').replace(/^sudo (-u \w+ )?/, ''))
     })
     .filter((line) => line.startsWith('spindle '))
 }
