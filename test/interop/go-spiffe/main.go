@@ -5,6 +5,7 @@
 //	interop tokens                      JWT-SVIDs: fetched, validated here and by the Workload API
 //	interop serve CLIENT-ID             a server of mutual TLS, on a port of loopback
 //	interop call ADDRESS SERVER-ID      requests to it without end, each on a connection of its own
+//	interop agent SOCKET                no client but an agent, of grpc-go, for a client of ours
 package main
 
 import (
@@ -19,7 +20,7 @@ import (
 func main() {
 	arguments := os.Args[1:]
 	if len(arguments) == 0 {
-		exit(fmt.Errorf("interop follow | tokens | serve | call"))
+		exit(fmt.Errorf("interop follow | tokens | serve | call | agent"))
 	}
 	ctx := context.Background()
 	switch command := arguments[0]; {
@@ -31,6 +32,8 @@ func main() {
 		exit(serve(ctx, arguments[1]))
 	case command == "call" && len(arguments) == 3:
 		exit(call(ctx, arguments[1], arguments[2]))
+	case command == "agent" && len(arguments) == 2:
+		exit(serveAgent(arguments[1]))
 	default:
 		exit(fmt.Errorf("no command %q with %d arguments", command, len(arguments)-1))
 	}
