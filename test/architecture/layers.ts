@@ -12,6 +12,8 @@ export interface Layer {
 }
 
 const STAGE = 'a stage imports only stages before it: accept → attest → match → obtain → serve'
+const SERVER_STAGE =
+  'a stage imports only stages before it: admit → enroll → issue → publish → serve'
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
   runtime: {
@@ -146,6 +148,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     reason: 'agent.ts composes the stages; it is the one place that knows all of them',
   },
+  'server/serve': { may: [], reason: SERVER_STAGE },
   cli: {
     may: [
       'agent',
