@@ -29,7 +29,7 @@ export interface SocketOptions<P extends object> {
   readonly folderMode: number
   /** Who the peer is to the services, or why it may not call. */
   readonly welcome: (connection: Connection) => P | SpindleError
-  readonly gate?: NonNullable<PeerServerOptions['gate']>
+  readonly gate?: NonNullable<PeerServerOptions<P>['gate']>
   readonly report: ConnectionReport
 }
 

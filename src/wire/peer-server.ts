@@ -1,7 +1,8 @@
 /**
- * A gRPC server whose every call knows the connection it came on. grpc-js copies a socket's `remoteAddress` into the
- * call's ConnectionInfo; the acceptor puts the connection's id there, and one interceptor turns it back into the
- * connection (peer-credentials: public API only, grpc-js 1.14 or later).
+ * A gRPC server whose every call knows the connection it came on, and so who is at its other end: what the kernel says of a
+ * Unix socket's, or what a TLS handshake proved. grpc-js copies a socket's `remoteAddress` into the call's ConnectionInfo; the
+ * acceptor puts the connection's id there, and one interceptor turns it back into the connection (peer-credentials: public API
+ * only, grpc-js 1.14 or later).
  */
 import type { Socket } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
@@ -9,10 +10,11 @@ import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import { createInbound } from './inbound.ts'
 import { statusOf } from './status.ts'
+import type { Refusal } from './status.ts'
 
 export interface PeerServer<P> {
   readonly server: grpc.Server
-  /** Hands an accepted socket to HTTP/2. Its `remoteAddress` must read `id`. */
+  /** Hands an accepted socket, a Unix or a TLS one, to HTTP/2. Its `remoteAddress` must read `id`. */
   serve(socket: Socket, id: string, peer: P): void
   /** The same for a peer that may not call: each call is answered with `why`, which a closed connection could not say. */
   refuse(socket: Socket, id: string, why: SpindleError): void
@@ -25,16 +27,18 @@ export interface PeerServer<P> {
 }
 
 /** Why a call with this metadata is refused; undefined: it is not. */
-export type MetadataCheck = (metadata: grpc.Metadata) => SpindleError | undefined
+export type CallCheck = (
+  metadata: grpc.Metadata,
+) => Refusal | undefined | Promise<Refusal | undefined>
 
-export interface PeerServerOptions {
+export interface PeerServerOptions<P = unknown> {
   readonly maxStreamsPerConnection: number
   readonly maxReceiveBytes: number
   readonly keepaliveMs: number
   readonly keepaliveTimeoutMs: number
   readonly clock: Clock
-  /** Stands before every service: what the metadata of a call of `path` must pass, whoever makes it; undefined: nothing. */
-  readonly gate?: (path: string) => MetadataCheck | undefined
+  /** Stands before every service: what a call of `path` must pass; undefined: nothing. */
+  readonly gate?: (path: string, peer: P) => CallCheck | undefined
   /** A connection has sent what no client has reason to send: it is to be closed. */
   readonly excessive: (id: string, why: string) => void
 }
@@ -56,14 +60,15 @@ class PeerCall<P> extends grpc.ServerInterceptingCall {
   constructor(
     inner: grpc.ServerInterceptingCallInterface,
     peer: P | SpindleError,
-    check: MetadataCheck | undefined,
+    gate: ((peer: P) => CallCheck | undefined) | undefined,
   ) {
-    super(inner, peer instanceof SpindleError ? refusing(inner, peer) : checking(inner, check))
-    this.#peer = peer instanceof SpindleError ? undefined : peer
+    const refused = peer instanceof SpindleError
+    super(inner, refused ? refusing(inner, peer) : checking(inner, gate?.(peer)))
+    this.#peer = refused ? undefined : peer
   }
 
   override getAuthContext(): PeerContext<P | undefined> {
-    return { transportSecurityType: 'peercred', peer: this.#peer }
+    return { peer: this.#peer }
   }
 }
 
@@ -77,26 +82,36 @@ function refusing(inner: grpc.ServerInterceptingCallInterface, why: SpindleError
   }
 }
 
-/** A call that reaches its service only if nothing about its metadata refuses it. */
+/** A call that reaches its service only if its check has nothing against it. */
 function checking(
   inner: grpc.ServerInterceptingCallInterface,
-  check: MetadataCheck | undefined,
+  check: CallCheck | undefined,
 ): grpc.Responder | undefined {
   if (check === undefined) return undefined
   return {
     start(next) {
       next({
         onReceiveMetadata(metadata, pass) {
+          const settle = (why: Refusal | undefined): void => {
+            if (why === undefined) pass(metadata)
+            else inner.sendStatus(statusOf(why))
+          }
           const why = check(metadata)
-          if (why === undefined) pass(metadata)
-          else inner.sendStatus(statusOf(why))
+          if (why instanceof Promise) why.then(settle, (thrown) => settle(refusalOf(thrown)))
+          else settle(why)
         },
       })
     },
   }
 }
 
-export function createPeerServer<P extends object>(options: PeerServerOptions): PeerServer<P> {
+/** A check that cannot say whether a call may pass lets none pass. */
+function refusalOf(thrown: unknown): SpindleError {
+  if (thrown instanceof SpindleError) return thrown
+  return new SpindleError('internal', 'the call could not be checked', { cause: thrown })
+}
+
+export function createPeerServer<P extends object>(options: PeerServerOptions<P>): PeerServer<P> {
   const { gate } = options
   const connections = new Map<string, { readonly peer: P | SpindleError; spoke: boolean }>()
   // Of a connection that nobody accepted here.
@@ -111,7 +126,11 @@ export function createPeerServer<P extends object>(options: PeerServerOptions): 
       (method, call) => {
         const connection = connections.get(call.getConnectionInfo().remoteAddress ?? '')
         if (connection !== undefined) connection.spoke = true
-        return new PeerCall(call, connection?.peer ?? unknown, gate?.(method.path))
+        return new PeerCall<P>(
+          call,
+          connection?.peer ?? unknown,
+          gate && ((peer) => gate(method.path, peer)),
+        )
       },
     ],
   })

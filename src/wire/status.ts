@@ -1,6 +1,10 @@
 /** Errors as gRPC statuses: the one place where a code becomes a status. */
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { anyPack } from '@bufbuild/protobuf/wkt'
 import type { ServiceError, StatusObject } from '@grpc/grpc-js'
 import { Metadata } from '@grpc/grpc-js'
+import { StatusSchema } from '../gen/google/rpc/status_pb.js'
 import { ERRORS, SpindleError, messageOf } from '../runtime/errors.ts'
 import { status } from '../runtime/grpc-status.ts'
 
@@ -9,8 +13,38 @@ function plain(text: string): string {
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, 512)
 }
 
+/** A status in the words of the API that is served, which its clients may depend on: sent as it is. */
+export class WordedStatus {
+  readonly status: StatusObject
+
+  constructor(status: StatusObject) {
+    this.status = status
+  }
+}
+
+/** Why a call is refused. */
+export type Refusal = SpindleError | WordedStatus
+
+/** Where gRPC carries what is more than a code and a text: a google.rpc.Status. */
+const DETAILS = 'grpc-status-details-bin'
+
+export function wordedStatus<D extends DescMessage>(
+  code: number,
+  text: string,
+  detail?: { readonly schema: D; readonly value: MessageShape<D> },
+): WordedStatus {
+  const metadata = new Metadata()
+  if (detail !== undefined) {
+    const details = [anyPack(detail.schema, detail.value)]
+    const bytes = toBinary(StatusSchema, create(StatusSchema, { code, message: text, details }))
+    metadata.set(DETAILS, Buffer.from(bytes))
+  }
+  return new WordedStatus({ code, details: plain(text), metadata })
+}
+
 /** Anything thrown as a status. What is not a SpindleError tells the caller nothing of the inside. */
 export function statusOf(thrown: unknown): StatusObject {
+  if (thrown instanceof WordedStatus) return thrown.status
   const known = thrown instanceof SpindleError ? thrown : undefined
   return {
     code: ERRORS[known?.code ?? 'internal'].grpc,

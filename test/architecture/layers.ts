@@ -148,6 +148,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     reason: 'agent.ts composes the stages; it is the one place that knows all of them',
   },
+  'server/admit': {
+    may: ['agent/accept', 'certs', 'spiffe', 'os', 'wire', 'gen', 'telemetry'],
+    reason: `${SERVER_STAGE} (accept knows nothing of agents: a local socket is the same socket here)`,
+  },
   'server/serve': { may: [], reason: SERVER_STAGE },
   cli: {
     may: [

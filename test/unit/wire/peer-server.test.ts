@@ -16,7 +16,7 @@ import { systemClock } from '../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import type { RpcClient } from '../../../src/wire/client.ts'
 import { createRpcClient, createUnixClient } from '../../../src/wire/client.ts'
-import type { MetadataCheck, PeerServer, PeerServerOptions } from '../../../src/wire/peer-server.ts'
+import type { CallCheck, PeerServer, PeerServerOptions } from '../../../src/wire/peer-server.ts'
 import { createPeerServer } from '../../../src/wire/peer-server.ts'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { statusOf } from '../../../src/wire/status.ts'
@@ -154,7 +154,7 @@ test('PeerServer forgets a connection that closes, and close ends those that are
 
 test('PeerServer lets a call through its gate by path and metadata, before any service sees it', async (t) => {
   const paths: string[] = []
-  const gate = (path: string): MetadataCheck => {
+  const gate = (path: string): CallCheck => {
     paths.push(path)
     return (metadata) =>
       metadata.get('key').includes('right')
@@ -168,6 +168,23 @@ test('PeerServer lets a call through its gate by path and metadata, before any s
   t.after(() => allowed.close())
   assert.equal((await ask(allowed)).pid, 102)
   assert.deepEqual([...new Set(paths)], ['/spindle.admin.v1.AdminService/GetStatus'])
+})
+
+test('PeerServer asks its gate about the peer of a call, waits for the answer, and lets none through that it cannot check', async (t) => {
+  const answers = new Map<number, () => Promise<undefined>>([
+    [101, () => Promise.reject(new SpindleError('not_ready', 'the store is away'))],
+    [102, () => Promise.reject(new Error('secret inside'))],
+    [103, () => new Promise((resolve) => setImmediate(resolve, undefined))],
+  ])
+  const gate = (_: string, peer: unknown): CallCheck => answers.get((peer as Peer).pid)!
+  const { client, calls } = await setUp(t, serving, answerPid, { gate })
+  await assert.rejects(ask(client()), { code: 'not_ready', message: 'the store is away' })
+  await assert.rejects(ask(client()), {
+    code: 'internal',
+    message: 'the call could not be checked',
+  })
+  assert.equal(calls(), 0)
+  assert.equal((await ask(client())).pid, 103)
 })
 
 test('PeerServer hangs up on a connection whose other end answers nothing, and on no other', async (t) => {

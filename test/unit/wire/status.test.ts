@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict'
-
 import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { create } from '@bufbuild/protobuf'
 import { Metadata, status } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
 import { AdminService } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import {
+  PermissionDeniedDetailsSchema,
+  PermissionDeniedDetails_Reason,
+} from '../../../src/gen/spire/api/types/status_pb.js'
 import { openLibc } from '../../../src/os/libc.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
-import { errorOfStatus, statusOf } from '../../../src/wire/status.ts'
+import { errorOfStatus, statusOf, wordedStatus } from '../../../src/wire/status.ts'
 
 const failure = (code: status, details: string): ServiceError =>
   Object.assign(new Error(details), { code, details, metadata: new Metadata() })
@@ -24,6 +28,24 @@ test('errorOfStatus() gives back the error that statusOf() was given', () => {
 
 test('statusOf() tells a caller nothing of an error nobody raised on purpose', () => {
   assert.equal(statusOf(new TypeError('x.y is undefined')).details, 'internal error')
+})
+
+test('wordedStatus() is sent as it is, its detail as google.rpc.Status says', () => {
+  const worded = wordedStatus(7, 'no: you may not', {
+    schema: PermissionDeniedDetailsSchema,
+    value: create(PermissionDeniedDetailsSchema, {
+      reason: PermissionDeniedDetails_Reason.AGENT_BANNED,
+    }),
+  })
+  const { code, details, metadata } = statusOf(worded)
+  assert.deepEqual([code, details], [7, 'no: you may not'])
+  const type = 'type.googleapis.com/spire.api.types.PermissionDeniedDetails'
+  // 1 code: 7 · 2 message: 15 bytes · 3 details: Any { 1 type_url, 2 value: { 1 reason: 4 } }
+  const any = [0x0a, type.length, ...Buffer.from(type), 0x12, 2, 0x08, 4]
+  const text = [...Buffer.from('no: you may not')]
+  const expected = Buffer.from([0x08, 7, 0x12, text.length, ...text, 0x1a, any.length, ...any])
+  assert.deepEqual(metadata.get('grpc-status-details-bin'), [expected])
+  assert.deepEqual(statusOf(wordedStatus(16, 'who?')).metadata.getMap(), {})
 })
 
 test('statusOf() keeps its text to printable ASCII of at most 512 characters', () => {

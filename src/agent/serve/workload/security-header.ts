@@ -4,7 +4,7 @@
  */
 import { SpindleError } from '../../../runtime/errors.ts'
 import { SECURITY_HEADER } from '../../../spiffe/endpoint.ts'
-import type { MetadataCheck } from '../../../wire/peer-server.ts'
+import type { CallCheck } from '../../../wire/peer-server.ts'
 
 const [[HEADER, VALUE]] = Object.entries(SECURITY_HEADER) as [[string, string]]
 const WORKLOAD = '/SpiffeWorkloadAPI/'
@@ -20,7 +20,7 @@ export interface HeaderGateOptions {
 export function securityHeaderGate({
   forSds,
   unheard,
-}: HeaderGateOptions): (path: string) => MetadataCheck | undefined {
+}: HeaderGateOptions): (path: string) => CallCheck | undefined {
   return (path) => {
     if (!path.startsWith(WORKLOAD) && !(forSds && path.startsWith(SDS))) return undefined
     return (metadata) => {
