@@ -94,6 +94,7 @@ export function footprintOf(pid: number): Footprint | undefined {
 interface LookedAt {
   readonly child: { readonly pid: number; readonly ended: Promise<unknown> }
   sidecars(): Promise<readonly unknown[]>
+  workloads(): Promise<readonly unknown[]>
 }
 
 /** What is asked of it at its end costs it some: an admin connection (two), and what fetch keeps alive. */
@@ -108,10 +109,12 @@ export async function expectAgentIsLeft(agent: LookedAt, atStart: Footprint): Pr
     // Ended by the test, or not to be looked into.
     if (now === undefined) return
     const sidecars = await agent.sidecars().catch(() => [])
-    if (sidecars.length === 0 && now.descriptors <= most) return
+    const workloads = await agent.workloads().catch(() => [])
+    const callers = sidecars.length + workloads.length
+    if (callers === 0 && now.descriptors <= most) return
     if (performance.now() > end)
       assert.fail(
-        `an agent that all have left has ${sidecars.length} sidecars, ${now.descriptors} descriptors (${atStart.descriptors} at its start)`,
+        `an agent that all have left has ${sidecars.length} sidecars, ${workloads.length} workloads, ${now.descriptors} descriptors (${atStart.descriptors} at its start)`,
       )
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

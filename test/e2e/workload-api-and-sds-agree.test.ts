@@ -81,11 +81,7 @@ test('a caller sees the same certificate over SDS and over the Workload API, eac
   }
   assert.deepEqual([sds.received.length, workload.received.length], [4, 4])
 
-  const { workloads } = await agent.admin.call(
-    AdminService.method.listWorkloads,
-    {},
-    { deadlineMs: 5_000 },
-  )
+  const workloads = await agent.workloads()
   assert.deepEqual(
     workloads.map(({ pid, spiffeIds, uses }) => [pid, spiffeIds, uses.map(({ state }) => state)]),
     [[process.pid, ['spiffe://example.org/web'], ['sent']]],

@@ -6,7 +6,12 @@ import type { Child } from '../../../src/os/child.ts'
 import { startChild } from '../../../src/os/child.ts'
 import type { RpcClient } from '../../../src/wire/client.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
-import type { ListSidecarsResponse, Sidecar } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
+import type {
+  ListSidecarsResponse,
+  ListWorkloadsResponse,
+  Sidecar,
+  Workload,
+} from '../../../src/gen/spindle/admin/v1/admin_pb.js'
 import { AdminService } from '../../../src/gen/spindle/admin/v1/admin_pb.js'
 
 export interface EntrySettings {
@@ -39,6 +44,8 @@ export interface Agent {
   setEntries(entries: readonly EntrySettings[]): void
   /** Every sidecar with an open stream. */
   sidecars(): Promise<readonly Sidecar[]>
+  /** Every connection that called the Workload API. */
+  workloads(): Promise<readonly Workload[]>
   /** The value of a metric's series, as it is written in the exposition: `name{label="x"}`. */
   metric(series: string): Promise<number | undefined>
   stop(): Promise<void>
@@ -106,6 +113,14 @@ async function run(folder: string, settings: AgentSettings): Promise<Agent> {
         { deadlineMs: 5_000 },
       )
       return answer.sidecars
+    },
+    async workloads() {
+      const answer: ListWorkloadsResponse = await admin.call(
+        AdminService.method.listWorkloads,
+        {},
+        { deadlineMs: 5_000 },
+      )
+      return answer.workloads
     },
     async metric(series) {
       const answer = await fetch(`http://${http}/metrics`, { signal: AbortSignal.timeout(5_000) })
