@@ -1,0 +1,3 @@
+module go-csr
+
+go 1.21
