@@ -8,8 +8,10 @@ import { SpindleError } from '../runtime/errors.ts'
 import type { Health } from '../telemetry/health.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { NamePolicy } from '../xds/names.ts'
+import type { Kernel } from './accept/kernel.ts'
+import type { ConnectionReport, LocalSocket } from './accept/socket.ts'
+import { openSocket } from './accept/socket.ts'
 import type { Attestor } from './attest/attestor.ts'
-import type { Kernel } from './kernel.ts'
 import type { Bundles } from './obtain/bundles.ts'
 import type { Identities } from './obtain/identities.ts'
 import { addAdminService } from './serve/admin.ts'
@@ -17,8 +19,6 @@ import type { Grants } from './serve/grant/grants.ts'
 import type { Sds } from './serve/sds.ts'
 import type { Secrets } from './serve/secrets.ts'
 import type { Workload } from './serve/workload/service.ts'
-import type { AgentSocket, ConnectionReport } from './socket.ts'
-import { openSocket } from './socket.ts'
 import type { Sources } from './sources.ts'
 import { describeStatus, sourceStates } from './status.ts'
 
@@ -30,7 +30,7 @@ export interface AdminSocketParts {
   readonly clock: Clock
   /** Of the agent. */
   readonly uid: number
-  readonly socket: AgentSocket<unknown>
+  readonly socket: LocalSocket<unknown>
   readonly sds: Sds
   readonly workload: Workload
   readonly grants: Grants
@@ -55,7 +55,7 @@ const PUBLISH_MS = 30_000
 
 export async function openAdmin(
   parts: AdminSocketParts,
-): Promise<Pick<AgentSocket<unknown>, 'start' | 'stop'>> {
+): Promise<Pick<LocalSocket<unknown>, 'start' | 'stop'>> {
   const { kernel, config, clock, identities, sources, sds } = parts
   const { path, allow } = { path: config.admin.socket, allow: config.admin.allow }
   const allowed = new Set([0, parts.uid, ...allow])

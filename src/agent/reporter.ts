@@ -12,13 +12,13 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Seldom } from '../telemetry/seldom.ts'
 import type { Connection } from './accept/connection.ts'
+import type { ConnectionReport } from './accept/socket.ts'
 import { reportBundles, reportMoment, showLife } from './gauges.ts'
 import type { BothLeft, Moment } from './gauges.ts'
 import type { Caller } from './match/caller.ts'
 import type { SourceState } from './match/source.ts'
 import type { IdentityEvent } from './obtain/held-identity.ts'
 import type { JwtSvidEvent } from './obtain/jwt-svids.ts'
-import type { ConnectionReport } from './socket.ts'
 
 export interface Reporter {
   peerHandle(handle: PeerHandle): void

@@ -20,7 +20,7 @@ import { createServing } from '../serve/standard/serving.ts'
 import type { StreamObserver } from '../serve/stream.ts'
 import { createWorkload } from '../serve/workload/service.ts'
 import type { WorkloadObserver } from '../serve/workload/uses.ts'
-import type { AgentSocket } from '../socket.ts'
+import type { LocalSocket } from '../accept/socket.ts'
 
 export interface ServingOptions {
   readonly config: AgentConfig
@@ -32,7 +32,7 @@ export interface ServingOptions {
 
 export function openServing(
   { config, clock, random, version, observers }: ServingOptions,
-  socket: AgentSocket<Caller>,
+  socket: LocalSocket<Caller>,
   { identities, bundles, jwtSvids, authority, jwtAuthority }: Supply,
 ) {
   const policy = {

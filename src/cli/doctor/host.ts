@@ -1,5 +1,5 @@
 /** The machine: kernel, rights, clock and limits. */
-import { connectionLimits } from '../../agent/kernel.ts'
+import { connectionLimits } from '../../agent/connection-limits.ts'
 import { fileTime, hasPidfdInfo, isHostPidNamespace, kernelRelease } from '../../os/host/kernel.ts'
 import { hasPtrace, maySeeExecutables, openFilesLimit } from '../../os/host/process-limits.ts'
 import type { Libc } from '../../os/libc.ts'

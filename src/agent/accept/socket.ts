@@ -1,16 +1,15 @@
 /** A listening Unix socket whose calls know their peer: acceptor and gRPC server as one thing with one end. */
-import type { Server } from '@grpc/grpc-js'
-import type { Libc } from '../os/libc.ts'
-import { listenUnix } from '../os/listen.ts'
-import type { PeerHandle, PeerReader } from '../os/peer-credentials.ts'
-import type { Clock } from '../runtime/clock.ts'
-import { SpindleError } from '../runtime/errors.ts'
-import type { PeerServerOptions } from '../wire/peer-server.ts'
-import { createPeerServer } from '../wire/peer-server.ts'
-import type { ConnectionLimits, Refusal } from './accept/acceptor.ts'
-import { createAcceptor } from './accept/acceptor.ts'
-import type { Connection } from './accept/connection.ts'
-import { createIntake } from './accept/intake.ts'
+import type { Libc } from '../../os/libc.ts'
+import { listenUnix } from '../../os/listen.ts'
+import type { PeerHandle, PeerReader } from '../../os/peer-credentials.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import type { PeerServer, PeerServerOptions } from '../../wire/peer-server.ts'
+import { createPeerServer } from '../../wire/peer-server.ts'
+import type { ConnectionLimits, Refusal } from './acceptor.ts'
+import { createAcceptor } from './acceptor.ts'
+import type { Connection } from './connection.ts'
+import { createIntake } from './intake.ts'
 
 export interface ConnectionReport {
   opened(connection: Connection): void
@@ -33,8 +32,8 @@ export interface SocketOptions<P extends object> {
   readonly report: ConnectionReport
 }
 
-export interface AgentSocket<P> {
-  readonly server: Server
+export interface LocalSocket<P> {
+  readonly server: PeerServer<never>['server']
   readonly connections: ReadonlyMap<string, Connection>
   peerOf(call: { getAuthContext(): unknown }): P
   /** Begins to accept. Connections made before wait in the kernel. */
@@ -55,7 +54,7 @@ const DRAIN_MS = 500
 
 export async function openSocket<P extends object>(
   options: SocketOptions<P>,
-): Promise<AgentSocket<P>> {
+): Promise<LocalSocket<P>> {
   const { libc, peers, clock, limits, path, report } = options
   const listener = await listenUnix(libc, path, {
     mode: options.mode,
