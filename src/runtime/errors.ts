@@ -133,6 +133,21 @@ export const ERRORS = {
     exit: 1,
     todo: 'The agent failed, or what it sent breaks a rule of the Workload API; its log says more.',
   },
+  store_unavailable: {
+    grpc: status.UNAVAILABLE,
+    exit: 3,
+    todo: 'Give the store back what the message says it lacks: space on its disk, its database server, or time. The server goes on by itself.',
+  },
+  store_corrupt: {
+    grpc: status.DATA_LOSS,
+    exit: 1,
+    todo: 'Restart the server: it sets a damaged SQLite database aside and prints how to go on from a backup. Look at the disk, too.',
+  },
+  store_newer: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Run the version of Spindle that last wrote the store, or a later one; or go back to a backup of before.',
+  },
   internal: {
     grpc: status.INTERNAL,
     exit: 1,

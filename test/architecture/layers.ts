@@ -56,6 +56,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: [],
     reason: 'everything may report to telemetry, so telemetry may know of nothing',
   },
+  store: {
+    may: ['spiffe', 'registration', 'os', 'telemetry'],
+    reason: 'store keeps values and tells of changes; what they mean is decided by the server',
+  },
   http: {
     may: ['telemetry'],
     reason: 'http shows metrics, health and the page that are handed to it',
@@ -218,6 +222,17 @@ export const OWNERS: readonly Owner[] = [
     folders: ['xds', 'wire', 'agent/serve', 'agent', 'workload', 'cli', 'gen'],
     reason: 'messages are encoded where they are sent',
   },
+  {
+    name: 'kysely',
+    folders: ['store'],
+    reason: 'what is asked of a database is a method of the store, and alike on both engines',
+  },
+  {
+    name: 'node:sqlite',
+    folders: ['store'],
+    reason: 'its calls hold the event loop: only store knows how long',
+  },
+  { name: 'pg', folders: ['store'], reason: 'store gives each call of it a deadline' },
   { name: 'fastify', folders: ['http'], reason: 'only http serves HTTP' },
   {
     name: 'prom-client',

@@ -1,0 +1,182 @@
+import { backup } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { sql } from 'kysely'
+import {
+  databaseFiles,
+  makeDatabaseFile,
+  placeDatabase,
+  removeDatabase,
+  setDatabaseAside,
+} from '../../os/database/database-file.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SpindleError, messageOf } from '../../runtime/errors.ts'
+import { createFeed } from '../../runtime/feed.ts'
+import type { Random } from '../../runtime/random.ts'
+import type { Database, Engine } from '../engine.ts'
+import { migrate, newLineage } from '../migrations.ts'
+import { corrupt } from '../rows/body.ts'
+import { metaCrc, metaRow, updateMeta } from '../rows/meta.ts'
+import type { MetaTable } from '../rows/tables.ts'
+import { kyselyOver, openDatabase } from './database.ts'
+import { isCorrupt, sqliteFault } from './faults.ts'
+import { verifyPages, verifyRows } from './verify.ts'
+
+interface Surroundings {
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/**
+ * Opens the database at `path` after looking at all of it, or makes one where there never was one. The caller sees to it that no
+ * other server has it.
+ * @throws SpindleError `store_corrupt` when it was damaged: it is set aside then, and the message says what to do;
+ * `store_newer`, `store_unavailable`
+ */
+export async function openSqlite(path: string, { clock, random }: Surroundings): Promise<Engine> {
+  try {
+    await makeIfNew(path, random)
+    return await openChecked(path, random)
+  } catch (thrown) {
+    if (!damaged(thrown)) throw sqliteFault(thrown, path)
+    const aside = setDatabaseAside(path, clock)
+    throw new SpindleError('store_corrupt', setAsideText(path, aside, messageOf(thrown)), {
+      cause: thrown,
+    })
+  }
+}
+
+class LeftWithout extends Error {}
+
+async function makeIfNew(path: string, random: Random): Promise<void> {
+  const { there, leftOver, setAside } = databaseFiles(path)
+  if (there) return
+  const aside = setAside[0]
+  if (aside !== undefined)
+    throw new SpindleError('store_unavailable', setAsideText(path, aside, 'it was damaged'))
+  if (leftOver.length > 0) throw new LeftWithout(`${leftOver.join(', ')} without it`)
+  // Under its name there is only ever a whole one: an empty file is one that was cut off.
+  const made = `${path}.new`
+  makeDatabaseFile(made)
+  const db = kyselyOver(openDatabase(made))
+  try {
+    await transaction(db, () => migrate(db, 'sqlite', random))
+  } finally {
+    await db.destroy()
+  }
+  placeDatabase(made, path)
+}
+
+async function openChecked(path: string, random: Random): Promise<Engine> {
+  const database = openDatabase(path)
+  const writes = kyselyOver(database)
+  let reads: Database | undefined
+  try {
+    verifyPages(database)
+    const { from } = await transaction(writes, () => migrate(writes, 'sqlite', random))
+    if (from === 0) throw corrupt('the file')
+    await verifyRows(writes)
+    const { revision } = await metaRow(writes)
+    reads = kyselyOver(openDatabase(path, { readOnly: true }))
+    return createEngine({ path, database, writes, reads, revision, random })
+  } catch (thrown) {
+    await reads?.destroy()
+    await writes.destroy()
+    throw thrown
+  }
+}
+
+interface Opened {
+  readonly path: string
+  readonly database: DatabaseSync
+  readonly writes: Database
+  readonly reads: Database
+  readonly revision: number
+  readonly random: Random
+}
+
+function createEngine({ path, database, writes, reads, revision, random }: Opened): Engine {
+  return {
+    reads,
+    writes,
+    begin,
+    announce: () => Promise.resolve(),
+    fault: (thrown) => sqliteFault(thrown, path),
+    isLost: () => false,
+    commitMayBeUnknown: false,
+    revisions: createFeed(revision),
+    async backup(to) {
+      try {
+        await copyTo(database, to, random)
+      } catch (thrown) {
+        throw sqliteFault(thrown, to)
+      }
+    },
+    async close() {
+      await reads.destroy()
+      // The last one to close brings what is in the log into the file.
+      await writes.destroy()
+    },
+  }
+}
+
+async function begin(db: Database): Promise<MetaTable> {
+  await sql`begin immediate`.execute(db)
+  const meta = await metaRow(db)
+  if (meta.crc !== metaCrc(meta)) throw corrupt('the revision')
+  return meta
+}
+
+/** The copy is made under another name, looked at, and has its own name when it is whole. */
+async function copyTo(database: DatabaseSync, path: string, random: Random): Promise<void> {
+  const { there, leftOver } = databaseFiles(path)
+  if (there || leftOver.length > 0)
+    throw new SpindleError('request_invalid', `${path} is there already: a backup replaces nothing`)
+  const made = `${path}.new`
+  try {
+    makeDatabaseFile(made)
+    await backup(database, made)
+    const copy = openDatabase(made)
+    const db = kyselyOver(copy)
+    try {
+      verifyPages(copy)
+      await verifyRows(db)
+      await transaction(db, () => updateMeta(db, { lineage: newLineage(random) }))
+    } finally {
+      await db.destroy()
+    }
+    placeDatabase(made, path)
+  } catch (thrown) {
+    removeDatabase(made)
+    throw thrown
+  }
+}
+
+/** On a database that nobody else uses yet. */
+async function transaction<T>(db: Database, work: () => Promise<T>): Promise<T> {
+  await sql`begin immediate`.execute(db)
+  try {
+    const result = await work()
+    await sql`commit`.execute(db)
+    return result
+  } catch (thrown) {
+    await sql`rollback`.execute(db).catch(() => undefined)
+    throw thrown
+  }
+}
+
+function damaged(thrown: unknown): boolean {
+  if (thrown instanceof SpindleError) return thrown.code === 'store_corrupt'
+  return thrown instanceof LeftWithout || isCorrupt(thrown)
+}
+
+function setAsideText(path: string, aside: string, why: string): string {
+  return [
+    `the store ${path} cannot be used: ${why}`,
+    `It was set aside as ${aside}, unchanged. The server starts with no other one by itself.`,
+    'To go on from a backup, with the server stopped:',
+    `  1. mkdir -p ${path}.damaged && mv ${path}.set-aside-* ${path}.damaged/`,
+    `  2. cp BACKUP ${path} && chmod 600 ${path}`,
+    '  3. start the server: agents are told all anew; entries made after the backup have to be made again',
+    'To begin with an empty registry instead: step 1, then start the server.',
+  ].join('\n')
+}

@@ -1,0 +1,124 @@
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { parseEntryId } from '../../src/registration/server-entry.ts'
+import { parseSelector } from '../../src/registration/selector.ts'
+import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts'
+import type { AttestedAgent, NewEntry, StoredBundle } from '../../src/store/model.ts'
+import { openStore } from '../../src/store/open.ts'
+import type { Page, PageRequest, Store } from '../../src/store/port.ts'
+import { createManualClock } from '../fakes/clock.ts'
+import type { ManualClock } from '../fakes/clock.ts'
+import { temporaryFolder } from '../fakes/folder.ts'
+import { createSeededRandom } from '../fakes/random.ts'
+
+/** State that outlives the stores that are opened on it. */
+export interface Place {
+  readonly clock: ManualClock
+  /** Opens it, once more after a close as a restart does; what the test leaves open is closed after it. */
+  open(): Promise<Store>
+}
+
+export interface StoreKind {
+  readonly name: string
+  /** undefined: the machine has not got it, and the test is skipped. */
+  readonly place: (t: TestContext) => Promise<Place | undefined>
+}
+
+const sqlite: StoreKind = {
+  name: 'sqlite',
+  place: (t) => {
+    const path = join(temporaryFolder(t), 'store.db')
+    const clock = createManualClock()
+    const random = createSeededRandom()
+    const open = () => openStore({ clock, random, engine: { kind: 'sqlite', path } })
+    return Promise.resolve({ clock, open: closedAfter(t, open) })
+  },
+}
+
+export const kinds: readonly StoreKind[] = [sqlite]
+
+function closedAfter(t: TestContext, open: () => Promise<Store>): () => Promise<Store> {
+  return async () => {
+    const store = await open()
+    t.after(() => store.close())
+    return store
+  }
+}
+
+/** A test with a new, empty store of the kind. */
+export function storeTest(
+  { place }: StoreKind,
+  says: string,
+  run: (store: Store, at: Place) => Promise<void>,
+): void {
+  test(says, async (t) => {
+    const at = await place(t)
+    if (at !== undefined) await run(await at.open(), at)
+  })
+}
+
+export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
+
+export const id = (path: string) => parseSpiffeId(`spiffe://example.org${path}`)
+export const td = parseTrustDomain
+export const selectors = (...texts: readonly string[]) => texts.map(parseSelector)
+export const entryId = parseEntryId
+
+/** An entry whose SPIFFE ID has `path`. */
+export function entry(path: string, more: Partial<NewEntry> = {}): NewEntry {
+  return {
+    spiffeId: id(path),
+    parentId: id('/spire/agent/a'),
+    selectors: selectors('unix:uid:1'),
+    federatesWith: [],
+    dnsNames: [],
+    admin: false,
+    downstream: false,
+    storeSvid: false,
+    hint: '',
+    disableX509SvidPrefetch: false,
+    jwtSvidIncludeJti: false,
+    ...more,
+  }
+}
+
+export function agent(path: string, more: Partial<AttestedAgent> = {}): AttestedAgent {
+  return {
+    id: id(path),
+    attestationType: 'join_token',
+    serial: '1',
+    expiresAt: 1_000,
+    canReattest: false,
+    banned: false,
+    version: '',
+    selectors: [],
+    ...more,
+  }
+}
+
+export function bundle(name: string, more: Partial<StoredBundle> = {}): StoredBundle {
+  return {
+    trustDomain: td(name),
+    x509Authorities: [{ certificate: Uint8Array.of(0x30, 0, 255), tainted: false }],
+    jwtAuthorities: [],
+    witAuthorities: [],
+    sequence: 1,
+    ...more,
+  }
+}
+
+/** All pages, of `limit` items. */
+export async function pages<T>(
+  list: (page: PageRequest) => Promise<Page<T>>,
+  limit: number,
+): Promise<readonly (readonly T[])[]> {
+  const all: (readonly T[])[] = []
+  let token: string | undefined
+  do {
+    const page = await list({ limit, token })
+    all.push(page.items)
+    token = page.next
+  } while (token !== undefined)
+  return all
+}
