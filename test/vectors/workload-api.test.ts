@@ -1,6 +1,11 @@
 /** The rules of the Workload API that an agent keeps (spiffe-conformance, parts 8 and 9), on a real agent and a real socket. */
 import assert from 'node:assert/strict'
-import { X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto'
+import {
+  X509Certificate,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+} from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
@@ -209,18 +214,37 @@ test('T-WJ-1, T-WJ-2, T-WJ-3, T-WJ-4 JWT-SVIDs for an audience, of one identity 
 })
 
 test('T-WJ-5 JWT bundles hold the keys for JWT-SVIDs alone, as a JWK set that every reader of RFC 7517 takes', async (t) => {
-  const { client } = await setUp(createRig(t), { entries: [entry('web')] })
-  const { bundles } = await client.stream(method.fetchJWTBundles).next()
-  assert.deepEqual(Object.keys(bundles), ['spiffe://example.org'])
-  const text = Buffer.from(bundles['spiffe://example.org'] ?? []).toString()
-  const { keys } = JSON.parse(text) as { keys: Record<string, unknown>[] }
-  assert(keys.length > 0)
-  for (const key of keys) {
-    assert.equal(key['use'], undefined)
-    assert.equal(typeof key['kid'], 'string')
-    assert.equal(key['x5c'], undefined)
-    assert.equal(key['d'], undefined)
+  const rig = createRig(t)
+  const { pem } = await createPartner(PARTNER)
+  const document = JSON.parse(bundleDocument(PARTNER, pem)) as { keys: object[] }
+  const key = (kid: string, use: string): object => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    return { ...publicKey.export({ format: 'jwk' }), kid, use }
   }
+  document.keys.push(key('for jwt', 'jwt-svid'), key('for wit', 'wit-svid'))
+  const file = join(rig.folder, 'partner.json')
+  write(file, JSON.stringify(document))
+  const { client } = await setUp(rig, {
+    entries: [entry('web', { federatesWith: [PARTNER] })],
+    config: { bundles: { [PARTNER]: { file } } },
+  })
+  const { bundles } = await client.stream(method.fetchJWTBundles).next()
+  const sets = Object.entries(bundles).map(([id, bytes]) => {
+    const { keys } = JSON.parse(Buffer.from(bytes).toString()) as {
+      keys: Record<string, unknown>[]
+    }
+    return [id, keys] as const
+  })
+  assert.deepEqual(
+    sets.map(([id]) => id),
+    ['spiffe://example.org', 'spiffe://partner.test'],
+  )
+  for (const [id, keys] of sets) {
+    assert.equal(keys.length, 1, id)
+    for (const member of ['use', 'x5c', 'd']) assert.equal(keys[0]?.[member], undefined, member)
+    assert.equal(typeof keys[0]?.['kid'], 'string')
+  }
+  assert.equal(sets[1]?.[1][0]?.['kid'], 'for jwt')
 })
 
 test('T-WJ-6, T-WJ-8 a JWT-SVID is validated with its claims, and what is missing is said', async (t) => {
