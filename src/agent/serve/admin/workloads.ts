@@ -37,13 +37,12 @@ type State = MessageInitShape<typeof WorkloadUseSchema>
 function streamState(stream: WorkloadStream): State {
   const { sent, answer, writing } = stream
   const told = {
-    version: sent?.message.version ?? '',
+    version: sent?.version ?? '',
     ...at('sentAt', sent?.at),
-    ...at('expiresAt', sent?.message.notAfter),
+    ...at('expiresAt', sent?.notAfter),
   }
   if (answer.kind !== 'there') return { ...told, state: 'pending', why: answer.why }
-  if (answer.value.version === sent?.message.version)
-    return { ...told, state: writing ? 'behind' : 'sent' }
+  if (answer.value.version === sent?.version) return { ...told, state: writing ? 'behind' : 'sent' }
   const why = writing ? 'it has not read the message before' : 'it is about to be sent'
   return { ...told, state: writing ? 'behind' : 'pending', why: answer.awaiting ?? why }
 }

@@ -41,6 +41,12 @@ export type WorkloadCall = Pick<
 const BYTES_A_MS = 4096
 const SHORTEST_REST_MS = 5
 
+/** What is kept of a message that was sent: its bytes hold keys, and are another's once they are replaced. */
+export interface SentMessage extends Omit<Message, 'encoded'> {
+  /** ms since the epoch */
+  readonly at: number
+}
+
 export class WorkloadStream implements Follower {
   readonly rpc: StreamRpc
   readonly grant: Grant
@@ -49,7 +55,7 @@ export class WorkloadStream implements Follower {
   readonly #answerOf: AnswerOf
   readonly #options: WorkloadStreamOptions
   readonly #begun: number
-  #sent: { readonly message: Message; readonly at: number } | undefined
+  #sent: SentMessage | undefined
   /** The first answer must be there by then. */
   #deadline: Timer | undefined
   /** Runs while something is missing in a message that is due. */
@@ -84,8 +90,8 @@ export class WorkloadStream implements Follower {
       this.#deadline = options.clock.after(this.#firstAnswerMs(), () => this.#late())
   }
 
-  /** What the client was sent last, and when (ms since the epoch). */
-  get sent(): { readonly message: Message; readonly at: number } | undefined {
+  /** What the client was sent last. */
+  get sent(): SentMessage | undefined {
     return this.#sent
   }
 
@@ -136,7 +142,7 @@ export class WorkloadStream implements Follower {
       this.#patience?.cancel()
       this.#patience = undefined
     }
-    if (message.version === this.#sent?.message.version) return
+    if (message.version === this.#sent?.version) return
     if (awaiting === undefined || this.#overdue) this.#send(message)
     else
       this.#patience ??= this.#options.clock.after(COMPLETION_MS, () => {
@@ -150,15 +156,16 @@ export class WorkloadStream implements Follower {
     const { clock, observer } = this.#options
     const first = this.#sent === undefined ? clock.monotonic() - this.#begun : undefined
     this.#deadline?.cancel()
-    this.#sent = { message, at: clock.now() }
+    const { encoded, ...said } = message
+    this.#sent = { ...said, at: clock.now() }
     this.#writing = true
-    this.#call.write(message.encoded, () => {
+    this.#call.write(encoded, () => {
       this.#writing = false
       if (this.#missed) this.changed()
       this.#options.onWritten()
     })
     observer.sent(this, message, first)
-    const restMs = message.encoded.bytes.length / BYTES_A_MS
+    const restMs = encoded.bytes.length / BYTES_A_MS
     if (restMs < SHORTEST_REST_MS) return
     this.#rest?.cancel()
     this.#rest = clock.after(restMs, () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { settle } from '../../../../fakes/clock.ts'
+import { collectGarbage } from '../../../../leaks.ts'
 import { entry } from '../../obtain/setting.ts'
 import { OWN, bundlesOf } from '../setting.ts'
 import { PARTNER, setUp, wholeBundle } from './setting.ts'
@@ -244,4 +245,19 @@ test('a caller with very many identities is sent the newest state after a while,
   await settle()
   assert.equal(call.status?.code, status.PERMISSION_DENIED)
   assert.equal(clock.pending, 0)
+})
+
+test('a stream keeps no bytes of what it has sent, whatever it waits for', async () => {
+  const { caller, identities, open, workload } = setUp()
+  caller.matches(WEB)
+  identities.set(WEB, 'one')
+  const call = open('FetchX509SVID')
+  const bytes = new WeakRef(call.written.pop() ?? {})
+  identities.set(WEB, undefined)
+  identities.fail(WEB, 'the CA is away')
+  await settle()
+  await new Promise((resolve) => setImmediate(resolve))
+  collectGarbage()
+  assert.equal(bytes.deref(), undefined)
+  assert.equal([...workload.streams][0]?.sent?.version.length, 64)
 })
