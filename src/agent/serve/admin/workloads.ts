@@ -41,11 +41,14 @@ function streamState(stream: WorkloadStream): State {
     ...at('sentAt', sent?.at),
     ...at('expiresAt', sent?.notAfter),
   }
-  if (answer.kind !== 'there') return { ...told, state: 'pending', why: answer.why }
+  if (answer.kind !== 'there') return { ...told, state: 'pending', why: shown(answer) }
   if (answer.value.version === sent?.version) return { ...told, state: writing ? 'behind' : 'sent' }
   const why = writing ? 'it has not read the message before' : 'it is about to be sent'
   return { ...told, state: writing ? 'behind' : 'pending', why: answer.awaiting ?? why }
 }
+
+const shown = ({ why, inside }: { readonly why: string; readonly inside?: string }): string =>
+  inside === undefined ? why : `${why}: ${inside}`
 
 function lastCall({ answeredAt, refusal }: Use): State {
   const told = at('sentAt', answeredAt)

@@ -9,8 +9,8 @@ export type Answer<T> =
       /** What is missing in it and on its way; undefined: it is all the caller has. */
       readonly awaiting: string | undefined
     }
-  /** It cannot be said yet what the caller has. */
-  | { readonly kind: 'pending'; readonly why: string }
+  /** It cannot be said yet what the caller has. `inside`: more of why, which is for operators alone. */
+  | { readonly kind: 'pending'; readonly why: string; readonly inside?: string }
   | { readonly kind: 'denied'; readonly why: string }
 
 /** @param first true until the stream was sent something */

@@ -1,7 +1,7 @@
 /** The JWT profile (SPIFFE_Workload_API 6): JWT-SVIDs of a caller, and the keys to verify those of others with. */
 import { JWTBundlesResponseSchema, JWTSVIDResponseSchema } from '#spiffe/workload/workload_pb.js'
 import type { JWTSVIDRequest } from '#spiffe/workload/workload_pb.js'
-import { SpindleError } from '../../../runtime/errors.ts'
+import { codeOf, SpindleError } from '../../../runtime/errors.ts'
 import type { Entry } from '../../../registration/entry.ts'
 import type { Bundle } from '../../../spiffe/bundle.ts'
 import type { SpiffeId, TrustDomain } from '../../../spiffe/spiffe-id.ts'
@@ -99,11 +99,7 @@ export function createJwtFetch(
     const patience = patienceFor(question)
     for (;;) {
       const entries = await answered(question, patience, () => entriesFor(grant, wanted, parts))
-      const svids = await inTime(
-        Promise.all(entries.map((entry) => parts.jwtSvids.fetch(entry, audience))),
-        patience,
-        clock,
-      )
+      const svids = await inTime(issued(parts, entries, audience), patience, clock)
       // While it was signed the caller may have become another.
       if (!grant.caller.check()) throw new SpindleError('peer_gone', 'the calling process has gone')
       const left = new Set(grant.granted.entries.map(({ id }) => id))
@@ -114,6 +110,21 @@ export function createJwtFetch(
         ? made.of([...svids, ...entries], make)
         : make()
     }
+  }
+}
+
+/** What ails the authority is for operators: the caller is told that it is unavailable. */
+async function issued(
+  { jwtSvids }: JwtParts,
+  entries: readonly Entry[],
+  audience: readonly string[],
+): Promise<readonly IssuedJwtSvid[]> {
+  try {
+    return await Promise.all(entries.map((entry) => jwtSvids.fetch(entry, audience)))
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'authority_unavailable') throw thrown
+    const told = 'the signing authority cannot sign just now'
+    throw new SpindleError('authority_unavailable', told, { cause: thrown })
   }
 }
 

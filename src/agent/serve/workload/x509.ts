@@ -21,6 +21,8 @@ export interface ProfileParts {
   readonly unregisteredBundles: boolean
 }
 
+const NOT_ISSUED = 'the X.509-SVID could not be issued yet'
+
 export function createX509Svids({ bundles, trustDomain }: ProfileParts): AnswerOf {
   const made = new MadeOf<Message>()
   return (grant, first) => {
@@ -35,8 +37,10 @@ export function createX509Svids({ bundles, trustDomain }: ProfileParts): AnswerO
     const { identities, awaiting, failing } = heldOf(grant, entries)
     const [leading] = identities
     // Whoever takes the first of them must not begin as another than the one it is.
-    if (leading === undefined || (first && leading.entry.id !== entries[0]?.id))
-      return { kind: 'pending', why: failing ?? awaiting ?? 'it has no X.509-SVID' }
+    if (leading === undefined || (first && leading.entry.id !== entries[0]?.id)) {
+      if (failing === undefined) return { kind: 'pending', why: awaiting ?? NOT_ISSUED }
+      return { kind: 'pending', why: NOT_ISSUED, inside: failing }
+    }
     const federated = withX509(bundles.current, federatedWith(granted))
     const value = made.of([own, ...federated, ...identities], () =>
       svidsMessage(own, federated, identities),

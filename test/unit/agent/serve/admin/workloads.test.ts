@@ -43,6 +43,9 @@ test('what a stream waits for is told, and that a client does not read', async (
   await settle()
   const issuing = `the X.509-SVID of ${WEB.spiffeId} is being issued`
   assert.deepEqual(uses(setting), [['FetchX509SVID', 'pending', 0, issuing]])
+  identities.fail(WEB, 'the CA is away')
+  const failed = 'the X.509-SVID could not be issued yet: the CA is away'
+  assert.deepEqual(uses(setting), [['FetchX509SVID', 'pending', 0, failed]])
   call.blocked = true
   identities.set(WEB, 'one')
   await settle()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SpindleError } from '../../../../../src/runtime/errors.ts'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { settle } from '../../../../fakes/clock.ts'
 import { entry } from '../../obtain/setting.ts'
@@ -123,6 +124,12 @@ test('FetchJWTSVID waits for the keys and for the signature, no longer than its 
   assert.deepEqual(jwtSvids.fetched, [])
   bundles.set(bundlesOf(wholeBundle(OWN, 'k1')))
   assert.deepEqual(await waiting, [`${web} for a internal`])
+  const ails = new SpindleError('authority_unavailable', 'cannot write /var/lib/spindle')
+  jwtSvids.onFetch = () => Promise.reject(ails)
+  await assert.rejects(fetchJwt(['c']), {
+    code: status.UNAVAILABLE,
+    details: 'authority_unavailable: the signing authority cannot sign just now',
+  })
   jwtSvids.onFetch = () => new Promise(() => undefined)
   const hanging = fetchJwt(['b'], '', (call) => (call.deadline = clock.now() + 2_000))
   hanging.catch(() => undefined)
