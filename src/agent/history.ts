@@ -135,7 +135,9 @@ function ofAuthority(event: AuthorityEvent): readonly Happening[] {
       return []
     case 'prepared':
     case 'activated':
-    case 'pruned': {
+    case 'pruned':
+    case 'tainted':
+    case 'revoked': {
       const { kind: detail, authorityId: subject, notAfter } = event
       return [{ kind: 'authority', subject, detail, notAfter }]
     }

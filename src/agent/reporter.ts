@@ -108,7 +108,7 @@ function showSlots(
   slots: readonly SlotView[],
   gauges: { readonly count: Metrics['authoritySlots']; readonly left: BothLeft },
 ): void {
-  for (const status of ['prepared', 'active', 'old'] as const)
+  for (const status of ['prepared', 'active', 'old', 'tainted'] as const)
     gauges.count.set({ status }, slots.filter((slot) => slot.status === status).length)
   const active = slots.find((slot) => slot.status === 'active')
   showLife(gauges.left, '', active)
@@ -128,6 +128,8 @@ function tellAuthority(log: Log, event: AuthorityEvent, name: string): void {
     case 'prepared':
     case 'activated':
     case 'pruned':
+    case 'tainted':
+    case 'revoked':
     case 'reloaded':
       log.info({ event: kind, ...fields }, name)
       break

@@ -1,16 +1,20 @@
 import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import type { Feed } from '../runtime/feed.ts'
 
-/** prepared: published, not signing yet · active: signs · old: still trusted, signs no more (SPIRE's slots). */
-export type SlotStatus = 'prepared' | 'active' | 'old'
+/**
+ * prepared: published, not signing yet · active: signs · old: still trusted, signs no more (SPIRE's slots) · tainted: old,
+ * and to be trusted no more soon: what it signed is signed anew.
+ */
+export type SlotStatus = 'prepared' | 'active' | 'old' | 'tainted'
 
 export interface SlotView {
+  /** Hex of the subject key identifier of its CA certificate, or the `kid` of its key. */
   readonly authorityId: string
   readonly status: SlotStatus
   /** ms since the epoch */
   readonly notBefore: number
   readonly notAfter: number
-  /** When it begins to sign by itself; undefined for active and old ones. */
+  /** When it begins to sign by itself; undefined for all but prepared ones. */
   readonly activatesAt?: number
 }
 
@@ -23,7 +27,7 @@ export interface Life {
 /** What happened, for the log and the metrics. Holds no key. */
 export type AuthorityEvent =
   | {
-      readonly kind: 'prepared' | 'activated' | 'pruned'
+      readonly kind: 'prepared' | 'activated' | 'pruned' | 'tainted' | 'revoked'
       readonly authorityId: string
       /** ms since the epoch */
       readonly notAfter: number
@@ -75,3 +79,18 @@ export interface X509Authority {
   reload(): Promise<void>
   close(): Promise<void>
 }
+
+/** Taking back an authority that signs no more; each change is stored before it is told. */
+export interface Withdrawals {
+  /**
+   * What it signed is to be signed anew; it stays in the bundle. Nothing where it is tainted already.
+   * @throws SpindleError `request_invalid` where it is not old, `precondition_failed` where its anchor is somebody else's,
+   * `authority_unavailable` where it is done but could not be stored, which is tried again by itself
+   */
+  taint(authorityId: string): Promise<void>
+  /** Takes it out of the bundle, tainted or not: whatever it signed is void. @throws SpindleError as `taint` */
+  revoke(authorityId: string): Promise<void>
+}
+
+/** As a server has it. */
+export interface ServerX509Authority extends X509Authority, Withdrawals {}

@@ -2,7 +2,7 @@ import { createIntermediateCertificate } from '../certs/issuer.ts'
 import { parseCertificate } from '../certs/parse.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
-import type { X509Authority } from './authority.ts'
+import type { ServerX509Authority } from './authority.ts'
 import { pathToAnchor } from './chain.ts'
 import { attachedCa, digestOf, endingFault } from './disk-files.ts'
 import type { AttachedCa, DiskFiles } from './disk-files.ts'
@@ -19,7 +19,7 @@ export interface DiskOptions extends AuthorityOptions {
  * An authority under an operator's CA: its own short-lived intermediates, signed by the operator's certificate; the
  * anchors are the operator's and change only when the files do. @throws SpindleError `config_invalid` with every fault.
  */
-export async function createDiskAuthority(options: DiskOptions): Promise<X509Authority> {
+export async function createDiskAuthority(options: DiskOptions): Promise<ServerX509Authority> {
   const source = createDiskSource(options)
   await source.reload()
   return createSlotAuthority(source, options.store, options)

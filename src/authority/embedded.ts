@@ -1,13 +1,13 @@
 import { createRootCertificate } from '../certs/issuer.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
-import type { X509Authority } from './authority.ts'
+import type { ServerX509Authority } from './authority.ts'
 import type { AuthorityOptions, CaSlotStore, CaSource } from './slot.ts'
 import { createSlotAuthority } from './x509-slots.ts'
 
 /** An authority that is its own trust anchor: self-signed CA certificates of `caTtlMs`, all of them in the bundle. */
 export function createEmbeddedAuthority(
   options: AuthorityOptions & { readonly store: CaSlotStore },
-): Promise<X509Authority> {
+): Promise<ServerX509Authority> {
   return createSlotAuthority(embeddedSource(options), options.store, options)
 }
 

@@ -51,7 +51,7 @@ const caSlotForm = (trustDomain: TrustDomain): SlotForm<CaSlot> => ({
       notBefore: own.notBefore,
       notAfter: Math.min(...facts.map((each) => each.notAfter)),
     }
-    if (known.status === 'old') return plain
+    if (known.status === 'old' || known.status === 'tainted') return plain
     expectThat(typeof key === 'string', `${place}.key is not a text`)
     const issuer = createIssuer(own.der, readKeyPem(key, `${place}.key`), place)
     return { ...plain, authorityId: issuer.authorityId, issuer }

@@ -5,12 +5,18 @@ import { parseCertificate } from '../certs/parse.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import type { Feed } from '../runtime/feed.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
-import type { AuthorityState, IssuedX509Svid, X509Authority, X509Request } from './authority.ts'
+import type {
+  AuthorityState,
+  IssuedX509Svid,
+  ServerX509Authority,
+  X509Request,
+} from './authority.ts'
 import { serialNumber } from './slot.ts'
 import type { AuthorityOptions, CaSlot, CaSlotStore, CaSource } from './slot.ts'
 import { BACKDATE_MS, leastLife, openRotatingSlots, wholeSecond } from './slots/rotating-slots.ts'
 import type { RotatingSlots } from './slots/rotating-slots.ts'
 import type { SlotKind } from './slots/slot-kind.ts'
+import type { Withdrawal } from './slots/withdrawal.ts'
 import { sameState, stateOf } from './state.ts'
 
 /** Resolves once it can sign. @throws SpindleError where `source` cannot give a first certificate. */
@@ -18,12 +24,12 @@ export async function createSlotAuthority(
   source: CaSource,
   store: CaSlotStore,
   options: AuthorityOptions,
-): Promise<X509Authority> {
+): Promise<ServerX509Authority> {
   const slots = await openRotatingSlots(caSlots(source, options), store, options)
   return new SlotAuthority(source, slots, options)
 }
 
-class SlotAuthority implements X509Authority {
+class SlotAuthority implements ServerX509Authority {
   readonly state: Feed<AuthorityState>
   readonly #source: CaSource
   readonly #slots: RotatingSlots<CaSlot, AuthorityState>
@@ -70,12 +76,30 @@ class SlotAuthority implements X509Authority {
     return this.#slots.activate()
   }
 
+  taint(authorityId: string): Promise<void> {
+    return this.#withdraw('taint', authorityId)
+  }
+
+  revoke(authorityId: string): Promise<void> {
+    return this.#withdraw('revoke', authorityId)
+  }
+
   reload(): Promise<void> {
     return this.#slots.reload()
   }
 
   close(): Promise<void> {
     return this.#slots.close()
+  }
+
+  async #withdraw(what: Withdrawal, authorityId: string): Promise<void> {
+    if (this.#source.kind !== 'embedded') {
+      // What is trusted is the anchor above, and it would vouch for this one all the same.
+      const done = what === 'taint' ? 'tainted' : 'revoked'
+      const why = `local authority can't be ${done} if there is an upstream authority`
+      throw new SpindleError('precondition_failed', why)
+    }
+    await this.#slots.withdraw(what, authorityId)
   }
 }
 

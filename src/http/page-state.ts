@@ -128,7 +128,7 @@ export interface PageEntry {
 
 export interface PageSlot {
   readonly authorityId: string
-  /** `prepared`, `active` or `old`. */
+  /** `prepared`, `active`, `old` or `tainted`. */
   readonly status: string
   readonly notBefore: number
   readonly notAfter: number

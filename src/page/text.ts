@@ -68,6 +68,7 @@ const STATES: Readonly<Record<string, Look>> = {
   active: { tone: 'good', sign: '✓', word: 'active' },
   prepared: { tone: 'busy', sign: '…', word: 'prepared' },
   old: { tone: 'quiet', sign: '○', word: 'old' },
+  tainted: { tone: 'warn', sign: '!', word: 'tainted' },
 }
 
 /** Of a secret or a CA slot. */

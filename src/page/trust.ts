@@ -40,7 +40,7 @@ function fill(
 
 function slotRow({ authorityId, status, notAfter, activatesAt }: PageSlot) {
   const look = lookOfState(status)
-  const signs = status === 'active' ? 'now' : status === 'old' ? 'no more' : 'when asked'
+  const signs = status === 'active' ? 'now' : status === 'prepared' ? 'when asked' : 'no more'
   return el(
     'tr',
     {},

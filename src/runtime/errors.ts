@@ -73,6 +73,11 @@ export const ERRORS = {
     exit: 4,
     todo: 'Call from an allowed uid (root, the agent’s own, or one listed in admin.allow).',
   },
+  svid_refused: {
+    grpc: status.UNAUTHENTICATED,
+    exit: 4,
+    todo: 'Connect with an X.509-SVID of the server’s trust domain that has not expired; a node that has none attests anew, without a certificate.',
+  },
   no_identity: {
     grpc: status.PERMISSION_DENIED,
     exit: 4,
@@ -87,6 +92,11 @@ export const ERRORS = {
     grpc: status.INVALID_ARGUMENT,
     exit: 1,
     todo: 'Correct the request; the message names the field.',
+  },
+  precondition_failed: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Change what the message says stands in the way, then ask again.',
   },
   not_found: {
     grpc: status.NOT_FOUND,

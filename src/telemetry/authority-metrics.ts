@@ -8,7 +8,7 @@ export const AUTHORITY_METRICS = {
     type: 'gauge',
     name: 'authority_slots',
     help: 'CA certificates of the own authority.',
-    labels: { status: ['prepared', 'active', 'old'] },
+    labels: { status: ['prepared', 'active', 'old', 'tainted'] },
   },
   authorityActiveSecondsLeft: {
     type: 'gauge',
@@ -44,7 +44,7 @@ export const AUTHORITY_METRICS = {
     type: 'gauge',
     name: 'jwt_authority_slots',
     help: 'Keys for JWT-SVIDs of the own authority.',
-    labels: { status: ['prepared', 'active', 'old'] },
+    labels: { status: ['prepared', 'active', 'old', 'tainted'] },
   },
   jwtAuthorityActiveSecondsLeft: {
     type: 'gauge',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import type {
   AuthorityEvent,
   AuthorityState,
+  ServerX509Authority,
   X509Authority,
 } from '../../src/authority/authority.ts'
 import { createDiskAuthority } from '../../src/authority/disk.ts'
@@ -27,14 +28,14 @@ const web = parseSpiffeId('spiffe://example.org/web')
 /** One kind of authority; `open` may be called again with the same file, as a restart does. */
 export interface Kind {
   readonly name: string
-  readonly open: (options: AuthorityOptions, file: MemoryStateFile) => Promise<X509Authority>
+  readonly open: (options: AuthorityOptions, file: MemoryStateFile) => Promise<ServerX509Authority>
 }
 
 export interface Setting {
   readonly clock: ManualClock
   readonly file: MemoryStateFile
   readonly events: AuthorityEvent[]
-  readonly open: (more?: Partial<AuthorityOptions>) => Promise<X509Authority>
+  readonly open: (more?: Partial<AuthorityOptions>) => Promise<ServerX509Authority>
 }
 
 const embedded: Kind = {

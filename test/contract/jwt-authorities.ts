@@ -1,7 +1,7 @@
 import { createPublicKey, verify as verifySignature, type JsonWebKey } from 'node:crypto'
 import assert from 'node:assert/strict'
 import type { AuthorityEvent } from '../../src/authority/authority.ts'
-import type { JwtAuthority } from '../../src/authority/jwt/jwt-authority.ts'
+import type { JwtAuthority, ServerJwtAuthority } from '../../src/authority/jwt/jwt-authority.ts'
 import { createJwtSlotStore } from '../../src/authority/jwt/jwt-slot.ts'
 import { createJwtAuthority } from '../../src/authority/jwt/jwt-slots.ts'
 import type { JwtAuthorityOptions } from '../../src/authority/jwt/jwt-slots.ts'
@@ -25,14 +25,14 @@ type Options = Omit<JwtAuthorityOptions, 'store'>
 /** One kind of JWT authority; `open` may be called again with the same file, as a restart does. */
 export interface JwtKind {
   readonly name: string
-  readonly open: (options: Options, file: MemoryStateFile) => Promise<JwtAuthority>
+  readonly open: (options: Options, file: MemoryStateFile) => Promise<ServerJwtAuthority>
 }
 
 export interface JwtSetting {
   readonly clock: ManualClock
   readonly file: MemoryStateFile
   readonly events: AuthorityEvent[]
-  readonly open: (more?: Partial<Options>) => Promise<JwtAuthority>
+  readonly open: (more?: Partial<Options>) => Promise<ServerJwtAuthority>
 }
 
 const stored: JwtKind = {

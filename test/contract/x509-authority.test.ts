@@ -122,6 +122,19 @@ for (const kind of kinds) {
       await authority.close()
     })
 
+    if (kind.name !== 'embedded')
+      test('taint, revoke: are refused, because the anchor above would be trusted all the same', async () => {
+        const { open } = setting(kind)
+        const authority = await open()
+        await authority.prepare()
+        await authority.activate()
+        const old = idOf(authority.state.current, 'old') ?? ''
+        await assert.rejects(authority.taint(old), { code: 'precondition_failed' })
+        await assert.rejects(authority.revoke(old), { code: 'precondition_failed' })
+        assert.deepEqual(statuses(authority.state.current), ['old', 'active'])
+        await authority.close()
+      })
+
     test('rotation: by the clock it prepares at half of the life and activates at five sixths', async () => {
       const { clock, open } = setting(kind)
       const authority = await open()

@@ -3,11 +3,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { activated, publishDelay, rotate, usable } from '../../src/authority/slots/rotation.ts'
 import type { RotatingSlot } from '../../src/authority/slots/rotation.ts'
+import { revoked, tainted } from '../../src/authority/slots/withdrawal.ts'
+import { SpindleError } from '../../src/runtime/errors.ts'
 import { FULL } from './full.ts'
 
 /**
  * Random histories of an authority's slots: time passes, the machine sleeps, the clock is set forward or back,
- * SVIDs are issued, storing fails and recovers. After every step the promises of rotation are checked.
+ * SVIDs are issued, authorities are tainted and revoked, storing fails and recovers. After every step the promises of rotation are checked.
  */
 interface World {
   now: number
@@ -15,6 +17,9 @@ interface World {
   made: number
   stores: boolean
   svids: { authorityId: string; notAfter: number }[]
+  /** By what was asked, not by the slots. */
+  tainted: Set<string>
+  revoked: Set<string>
 }
 
 type Step =
@@ -22,6 +27,7 @@ type Step =
   | { readonly kind: 'back'; readonly ms: number }
   | { readonly kind: 'issue'; readonly ttlMs: number }
   | { readonly kind: 'storing'; readonly works: boolean }
+  | { readonly kind: 'taint' | 'revoke'; readonly which: number }
 
 const CA_TTL = 86_400_000
 const runs = FULL ? 20_000 : 2_000
@@ -51,7 +57,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ kind: fc.constant('storing' as const), works: fc.boolean() }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('taint' as const, 'revoke' as const),
+      which: fc.nat(5),
+    }),
+  },
 )
+
+const worldAt = (now: number): World => ({
+  now,
+  slots: [],
+  made: 0,
+  stores: true,
+  svids: [],
+  tainted: new Set(),
+  revoked: new Set(),
+})
 
 function prepared(world: World): RotatingSlot {
   return {
@@ -101,8 +124,17 @@ function check(world: World): void {
   assert.ok(usable(signer, world.now), 'what signs is valid now')
   const left = signer.notAfter - world.now
   assert.ok(left >= CA_TTL / 12, `what signs has life left: ${left}`)
+  for (const slot of world.slots) {
+    const { authorityId, status } = slot
+    assert.equal(
+      status === 'tainted',
+      world.tainted.has(authorityId),
+      `${authorityId} is ${status}`,
+    )
+    assert.ok(!world.revoked.has(authorityId), `${authorityId} is back`)
+  }
   for (const svid of world.svids) {
-    if (svid.notAfter <= world.now) continue
+    if (svid.notAfter <= world.now || world.revoked.has(svid.authorityId)) continue
     assert.ok(
       world.slots.some((slot) => slot.authorityId === svid.authorityId),
       `the anchor of an SVID that is still valid was dropped: ${svid.authorityId}`,
@@ -110,7 +142,25 @@ function check(world: World): void {
   }
 }
 
+function withdraw(world: World, action: Step & { readonly which: number }): void {
+  const { kind, which } = action
+  const slot = world.slots[which % world.slots.length]
+  assert.ok(slot !== undefined)
+  const { authorityId, status } = slot
+  const allowed = status === 'old' || status === 'tainted'
+  try {
+    world.slots = (kind === 'taint' ? tainted : revoked)(world.slots, authorityId)
+    assert.ok(allowed, `${kind} of one that is ${status}`)
+    const asked = kind === 'taint' ? world.tainted : world.revoked
+    asked.add(authorityId)
+  } catch (thrown) {
+    if (!(thrown instanceof SpindleError)) throw thrown
+    assert.ok(!allowed, thrown.message)
+  }
+}
+
 function take(world: World, action: Step): void {
+  if ('which' in action) return withdraw(world, action)
   if (action.kind === 'pass') world.now += action.ms
   // SVIDs of the time before are re-issued when the clock is set back (agent/obtain), so none is relied on.
   else if (action.kind === 'back') {
@@ -130,10 +180,10 @@ function take(world: World, action: Step): void {
   }
 }
 
-test('rotate: over random histories one valid authority signs, after its anchor was out, and no needed anchor is dropped', () => {
+test('rotate: over random histories one valid authority signs, after its anchor was out, and no needed anchor is dropped but by revoking', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const world: World = { now: CA_TTL * 100, slots: [], made: 0, stores: true, svids: [] }
+      const world = worldAt(CA_TTL * 100)
       settle(world)
       for (const action of steps) {
         take(world, action)
@@ -146,7 +196,7 @@ test('rotate: over random histories one valid authority signs, after its anchor 
 })
 
 test('rotate: looked at every ten seconds, an SVID never has less than a sixth of the CA life to be valid for', () => {
-  const world: World = { now: 0, slots: [], made: 0, stores: true, svids: [] }
+  const world = worldAt(0)
   let least = Infinity
   for (let looks = 0; looks < 5 * (CA_TTL / 10_000); looks++) {
     settle(world)

@@ -162,10 +162,11 @@ class HeldIdentities implements Identities, Keeper {
   #authorityChanged(now: AuthorityState, before: AuthorityState): void {
     const healed = before.fault !== undefined && now.fault === undefined
     const recovered = healed || activeOf(now) !== activeOf(before)
-    const known = new Set(now.slots.map((slot) => slot.authorityId))
+    const kept = now.slots.filter((slot) => slot.status !== 'tainted')
+    const known = new Set(kept.map((slot) => slot.authorityId))
     for (const held of this.#held.values()) {
       const signedBy = held.current?.svid.authorityId
-      // Its authority is not trusted any more (a tainted or exchanged CA): make the next before this one breaks.
+      // Its authority is not trusted any more, or soon (an exchanged or tainted CA): make the next before this one breaks.
       const orphaned = known.size > 0 && signedBy !== undefined && !known.has(signedBy)
       if (orphaned) void held.renew()
       else if (recovered && held.fault !== undefined) held.attempt()

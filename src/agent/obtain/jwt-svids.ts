@@ -150,14 +150,16 @@ class CachedJwtSvids implements JwtSvids {
     this.#bytes -= sizeOf(key, svid)
   }
 
-  /** Nobody can verify what was signed with a key that is in no bundle any more. */
+  /** Nobody can verify what was signed with a key that is in no bundle any more, or soon will be in none. */
   #forgetWithdrawn(): void {
     const known = this.#known()
     for (const [key, { authorityId }] of this.#kept) if (!known.has(authorityId)) this.#forget(key)
   }
 
   #known(): ReadonlySet<string> {
-    return new Set(this.#options.authority.state.current.slots.map((slot) => slot.authorityId))
+    const { slots } = this.#options.authority.state.current
+    const kept = slots.filter((slot) => slot.status !== 'tainted')
+    return new Set(kept.map((slot) => slot.authorityId))
   }
 
   /** A clock that was set back leaves tokens of the future, which nobody would take. */

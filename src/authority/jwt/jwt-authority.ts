@@ -1,7 +1,7 @@
 import type { JwtAuthorityJwk } from '../../jwt/keys.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts'
-import type { SlotView } from '../authority.ts'
+import type { SlotView, Withdrawals } from '../authority.ts'
 
 /** The keys a validator must have, and the slots behind them. */
 export interface JwtAuthorityState {
@@ -43,3 +43,6 @@ export interface JwtAuthority {
   replace(): Promise<void>
   close(): Promise<void>
 }
+
+/** As a server has it. */
+export interface ServerJwtAuthority extends JwtAuthority, Withdrawals {}

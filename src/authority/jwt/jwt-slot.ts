@@ -45,7 +45,7 @@ const form: SlotForm<JwtSlot> = {
     const verification = jwtVerificationKey(Buffer.from(spki, 'base64'), `${place}.spki`)
     const { keyId: authorityId } = verification
     const plain = { ...known, notBefore, notAfter, superseded, authorityId, verification }
-    if (known.status === 'old') return plain
+    if (known.status === 'old' || known.status === 'tainted') return plain
     expectThat(typeof key === 'string', `${place}.key is not a text`)
     const signing = jwtSigningKey(readKeyPem(key, `${place}.key`), `${place}.key`)
     expectThat(signing.keyId === authorityId, `${place}.key is not that of ${place}.spki`)

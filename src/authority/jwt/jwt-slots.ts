@@ -8,7 +8,7 @@ import { BACKDATE_MS, leastLife, openRotatingSlots, wholeSecond } from '../slots
 import type { RotatingSlotsOptions } from '../slots/rotating-slots.ts'
 import type { SlotKind, SlotStore } from '../slots/slot-kind.ts'
 import { slotViews } from '../slots/views.ts'
-import type { JwtAuthority, JwtAuthorityState } from './jwt-authority.ts'
+import type { JwtAuthorityState, ServerJwtAuthority } from './jwt-authority.ts'
 import type { JwtSlot } from './jwt-slot.ts'
 
 export interface JwtAuthorityOptions extends RotatingSlotsOptions {
@@ -21,7 +21,9 @@ export interface JwtAuthorityOptions extends RotatingSlotsOptions {
 }
 
 /** Resolves once it can sign. @throws SpindleError where it cannot make a first key. */
-export async function createJwtAuthority(options: JwtAuthorityOptions): Promise<JwtAuthority> {
+export async function createJwtAuthority(
+  options: JwtAuthorityOptions,
+): Promise<ServerJwtAuthority> {
   const { clock, trustDomain, onEvent } = options
   const slots = await openRotatingSlots(jwtSlots(options), options.store, options)
   return {
@@ -46,6 +48,8 @@ export async function createJwtAuthority(options: JwtAuthorityOptions): Promise<
     prepare: () => slots.prepare(),
     activate: () => slots.activate(),
     replace: () => slots.supersede(),
+    taint: (authorityId) => slots.withdraw('taint', authorityId),
+    revoke: (authorityId) => slots.withdraw('revoke', authorityId),
     close: () => slots.close(),
   }
 }

@@ -8,6 +8,7 @@ import type { AuthorityEvent } from '../authority.ts'
 import type { RotatingSlot } from './rotation.ts'
 import { SlotSet } from './slot-set.ts'
 import type { SlotKind, SlotStore } from './slot-kind.ts'
+import type { Withdrawal } from './withdrawal.ts'
 
 /** The clock may jump or the machine sleep at any time, so no look is further off than this. */
 const LOOK_EVERY_MS = 10_000
@@ -91,6 +92,10 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
   /** Prepares a next one (if none is prepared), which signs by itself once it was published for long enough. */
   supersede(): Promise<void> {
     return this.#changing(() => this.#set.supersede())
+  }
+
+  withdraw(what: Withdrawal, authorityId: string): Promise<void> {
+    return this.#changing(() => this.#set.withdraw(what, authorityId))
   }
 
   async reload(): Promise<void> {

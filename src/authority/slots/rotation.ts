@@ -1,6 +1,6 @@
 /**
  * When an authority prepares, activates and drops its certificates or keys: a step function on plain values.
- * Slots go prepared → active → old, with SPIRE's thresholds (prepare at notAfter − min(life/2, 30 d), activate at
+ * Slots go prepared → active → old (→ tainted), with SPIRE's thresholds (prepare at notAfter − min(life/2, 30 d), activate at
  * notAfter − min(life/6, 7 d)). A successor is in the bundle before it signs and is given time to arrive
  * everywhere; only where waiting would leave nothing valid to sign with does it sign at once.
  */
@@ -76,10 +76,14 @@ export function activationInstant(
   return Math.min(Math.max(due, published), emergencyInstant(active))
 }
 
+/** It has signed, and does so no more. */
+const isRetired = (slot: RotatingSlot): boolean =>
+  slot.status === 'old' || slot.status === 'tainted'
+
 function prunable(slot: RotatingSlot, now: number): boolean {
   // Nothing was ever signed by a prepared slot, so one that is of no use just now is simply dropped.
   if (slot.status === 'prepared') return !usable(slot, now)
-  return slot.status === 'old' && now >= pruneInstant(slot)
+  return isRetired(slot) && now >= pruneInstant(slot)
 }
 
 /** What is due at `now`. */
@@ -92,7 +96,7 @@ export function rotate(
   const instants: number[] = []
   for (const slot of slots) {
     if (prunable(slot, now)) actions.push({ kind: 'prune', authorityId: slot.authorityId })
-    else if (slot.status === 'old') instants.push(pruneInstant(slot))
+    else if (isRetired(slot)) instants.push(pruneInstant(slot))
   }
 
   const active = slots.find((slot) => slot.status === 'active')

@@ -66,7 +66,7 @@ export function createSealedStore<Slot extends RotatingSlot>(
         trustDomain: about.trustDomain,
         slots: slots.map((slot) => {
           const { status, publishedAt = 0 } = slot
-          return { status, publishedAt, ...form.write(slot) }
+          return { ...writtenStatus(status), publishedAt, ...form.write(slot) }
         }),
       }
       await file.write(`${JSON.stringify(sealed(document), undefined, 2)}\n`)
@@ -109,14 +109,26 @@ function slotFrom<Slot extends RotatingSlot>(
   form: SlotForm<Slot>,
 ): Slot {
   const slot = objectAt(value, place)
-  const { status, publishedAt } = slot
-  expectThat(isStatus(status), `${place}.status is not prepared, active or old`)
+  const { publishedAt } = slot
+  const status = readStatus(slot, place)
   expectThat(isInstant(publishedAt), `${place}.publishedAt is not a whole number`)
   return form.read(slot, { status, publishedAt }, place)
 }
 
-const isStatus = (value: unknown): value is SlotStatus =>
-  value === 'prepared' || value === 'active' || value === 'old'
+/** A version of before there were tainted ones reads an old one here. */
+const writtenStatus = (status: SlotStatus): object =>
+  status === 'tainted' ? { status: 'old', tainted: true } : { status }
+
+function readStatus(slot: Readonly<Record<string, unknown>>, place: string): SlotStatus {
+  const { status, tainted = false } = slot
+  expectThat(
+    status === 'prepared' || status === 'active' || status === 'old',
+    `${place}.status is not prepared, active or old`,
+  )
+  expectThat(typeof tainted === 'boolean', `${place}.tainted is not true or false`)
+  expectThat(!tainted || status === 'old', `${place} is tainted but ${status}`)
+  return tainted ? 'tainted' : status
+}
 
 /** ms since the epoch */
 export const isInstant = (value: unknown): value is number => Number.isSafeInteger(value)

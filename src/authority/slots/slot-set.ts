@@ -7,6 +7,8 @@ import type { AuthorityEvent } from '../authority.ts'
 import { activated, rotate, successorOf, usable } from './rotation.ts'
 import type { RotatingSlot, Rotation, RotationAction } from './rotation.ts'
 import type { SlotKind, SlotStore } from './slot-kind.ts'
+import { revoked, tainted } from './withdrawal.ts'
+import type { Withdrawal } from './withdrawal.ts'
 
 export interface SlotSetOptions {
   readonly clock: Clock
@@ -87,6 +89,20 @@ export class SlotSet<Slot extends RotatingSlot, State> {
     await this.#change(
       this.#slots.map((slot) => (slot.status === 'active' ? { ...slot, superseded: true } : slot)),
     )
+  }
+
+  /** @throws SpindleError where it may not be, or is but could not be stored. */
+  async withdraw(what: Withdrawal, authorityId: string): Promise<void> {
+    const next = (what === 'taint' ? tainted : revoked)(this.#slots, authorityId)
+    const changes = next !== this.#slots
+    const notAfter = this.#endOf(authorityId)
+    if (changes || !this.#saved) await this.#change(next)
+    const kind = what === 'taint' ? 'tainted' : 'revoked'
+    if (changes) this.#tell({ kind, authorityId, notAfter })
+    if (this.#saved) return
+    // It holds here; after a crash it would not, and whoever asked must know.
+    const fault = `${authorityId} is ${kind}, but ${this.#saveFault ?? 'it is not stored'}`
+    throw new SpindleError('authority_unavailable', fault)
   }
 
   async reload(): Promise<void> {

@@ -60,6 +60,16 @@ const faults: [string, (document: Json, slots: Json[]) => void, RegExp][] = [
     (_, slots) => (slots[0] = { ...slots[0], status: 'x' }),
     /slots\[0\]\.status/,
   ],
+  [
+    'a taint that is no flag',
+    (_, slots) => (slots[0] = { ...slots[0], tainted: 1 }),
+    /tainted is not/,
+  ],
+  [
+    'an active one tainted',
+    (_, slots) => (slots[1] = { ...slots[1], tainted: true }),
+    /but active/,
+  ],
   ['two active', (_, slots) => (slots[2] = { ...slots[2], status: 'active' }), /more than one/],
   ['one twice', (_, slots) => (slots[0] = { ...slots[1], status: 'old' }), /same authority/],
   ['no instant', (_, slots) => (slots[1] = { ...slots[1], publishedAt: '1' }), /publishedAt/],

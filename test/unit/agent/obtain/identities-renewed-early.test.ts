@@ -148,3 +148,19 @@ test('authority that drops a CA: what it signed is re-signed, served until then;
   await settle()
   assert.equal(lease.current?.svid.authorityId, 'b')
 })
+
+test('authority whose CA is tainted: what it signed is re-signed while the CA is still there', async (t) => {
+  const { authority, identities } = setting(t)
+  const lease = identities.acquire(entry('web'))
+  await settle()
+  const first = lease.current
+  authority.signWith('b')
+  authority.held = true
+  const slots = [slotView('a', { status: 'tainted' }), slotView('b')]
+  authority.state.set({ anchors: [], slots })
+  await settle()
+  assert.equal(lease.current, first, 'make before break')
+  authority.held = false
+  await settle()
+  assert.equal(lease.current?.svid.authorityId, 'b')
+})

@@ -120,6 +120,17 @@ test('JwtSvids: what a withdrawn key signed is forgotten, and not handed out whe
   assert.equal(await svids.fetch(web, ['b']), kept)
 })
 
+test('JwtSvids: what a tainted key signed is forgotten, though its key is still there', async () => {
+  const { authority, svids } = setting()
+  const before = await svids.fetch(web, ['a'])
+  authority.signWith('b')
+  const slots = [slotView('a', { status: 'tainted' }), slotView('b')]
+  authority.state.set({ keys: [], slots })
+  assert.equal(svids.size, 0)
+  const after = await svids.fetch(web, ['a'])
+  assert.deepEqual([before.authorityId, after.authorityId], ['a', 'b'])
+})
+
 test('JwtSvids: what was signed while its key was withdrawn is not kept', async () => {
   const { authority, svids } = setting()
   let go = (): void => {}

@@ -1,0 +1,199 @@
+/** Tainting and revoking are the same for X.509 and JWT authorities. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type {
+  AuthorityEvent,
+  ServerX509Authority,
+  SlotView,
+  Withdrawals,
+} from '../../src/authority/authority.ts'
+import type { ServerJwtAuthority } from '../../src/authority/jwt/jwt-authority.ts'
+import type { Feed } from '../../src/runtime/feed.ts'
+import type { ManualClock } from '../fakes/clock.ts'
+import type { MemoryStateFile } from '../fakes/state-file.ts'
+import { until } from '../fakes/until.ts'
+import { CA_TTL, kinds, request, setting, verify } from './authorities.ts'
+import * as jwt from './jwt-authorities.ts'
+
+interface Rotating extends Withdrawals {
+  readonly state: Feed<{ readonly slots: readonly SlotView[]; readonly fault?: string }>
+  prepare(): Promise<void>
+  activate(): Promise<void>
+  close(): Promise<void>
+}
+
+interface Case<Authority extends Rotating = Rotating> {
+  readonly clock: ManualClock
+  readonly file: MemoryStateFile
+  readonly events: readonly AuthorityEvent[]
+  readonly open: () => Promise<Authority>
+  /** Signs, and resolves to what rejects where the bundle does not verify it. */
+  sign(authority: Authority): Promise<() => Promise<void>>
+}
+
+const [embedded] = kinds
+const [keys] = jwt.kinds
+assert(embedded !== undefined && keys !== undefined)
+
+const x509Case = (): Case<ServerX509Authority> => {
+  const made = setting(embedded)
+  return {
+    ...made,
+    async sign(authority) {
+      const { chain } = await authority.issue(request)
+      return async () => verify(authority, chain, made.clock.now())
+    },
+  }
+}
+
+const jwtCase = (): Case<ServerJwtAuthority> => {
+  const made = jwt.jwtSetting(keys)
+  return {
+    ...made,
+    async sign(authority) {
+      const { token } = await authority.issue(jwt.request)
+      return async () => void (await jwt.verify(authority, token, made.clock.now()))
+    },
+  }
+}
+
+const slots = (authority: Rotating): readonly (readonly [string, string])[] =>
+  authority.state.current.slots.map(({ authorityId, status }) => [authorityId, status] as const)
+const statuses = (authority: Rotating): readonly string[] =>
+  slots(authority).map(([, status]) => status)
+const idOf = (authority: Rotating, status: string): string =>
+  authority.state.current.slots.find((slot) => slot.status === status)?.authorityId ?? ''
+
+async function rotated<Authority extends Rotating>(
+  open: () => Promise<Authority>,
+): Promise<Authority> {
+  const authority = await open()
+  await authority.prepare()
+  await authority.activate()
+  return authority
+}
+
+function contract<Authority extends Rotating>(name: string, make: () => Case<Authority>): void {
+  describe(`Withdrawals, ${name}`, () => {
+    test('taint: what the old one signed is verified until it is revoked, and then no more', async () => {
+      const made = make()
+      const { events } = made
+      const authority = await made.open()
+      const verified = await made.sign(authority)
+      await authority.prepare()
+      await authority.activate()
+      const old = idOf(authority, 'old')
+      await authority.taint(old)
+      assert.deepEqual(statuses(authority), ['tainted', 'active'])
+      await verified()
+      await authority.revoke(old)
+      assert.deepEqual(statuses(authority), ['active'])
+      await assert.rejects(verified())
+      const next = await made.sign(authority)
+      await next()
+      assert.deepEqual(
+        events.flatMap((event) => ('authorityId' in event ? [event.kind] : [])).slice(-2),
+        ['tainted', 'revoked'],
+      )
+      assert.deepEqual(
+        events.filter((event) => 'authorityId' in event && event.authorityId === old).at(-1)?.kind,
+        'revoked',
+      )
+      await authority.close()
+    })
+
+    test('taint: of the active, a prepared, an unknown or no authority is refused, and changes nothing', async () => {
+      const { open, file } = make()
+      const authority = await rotated(open)
+      await authority.prepare()
+      const { writes } = file
+      const before = slots(authority)
+      const refusals = [
+        [idOf(authority, 'active'), /^unable to taint current local authority$/],
+        [idOf(authority, 'prepared'), /^only Old local authorities can be tainted: .*PREPARED$/],
+        ['unknown', /^unexpected authority ID$/],
+        ['', /^no authority ID provided$/],
+      ] as const
+      for (const [id, message] of refusals)
+        await assert.rejects(authority.taint(id), { code: 'request_invalid', message })
+      assert.deepEqual(slots(authority), before)
+      assert.equal(file.writes, writes)
+      await authority.close()
+    })
+
+    test('revoke: of the active, a prepared, an unknown or no authority is refused; an old one need not be tainted', async () => {
+      const { open } = make()
+      const authority = await rotated(open)
+      await authority.prepare()
+      const refusals = [
+        [idOf(authority, 'active'), /: unable to use current authority$/],
+        [idOf(authority, 'prepared'), /: only Old local authority can be revoked$/],
+        ['unknown', /: only Old local authority can be revoked$/],
+        ['', /: no authority ID provided$/],
+      ] as const
+      for (const [id, message] of refusals)
+        await assert.rejects(authority.revoke(id), { code: 'request_invalid', message })
+      await authority.revoke(idOf(authority, 'old'))
+      assert.deepEqual(statuses(authority), ['active', 'prepared'])
+      await authority.close()
+    })
+
+    test('taint: asked for again it is told once; a restart keeps it, in a form versions before read as old', async () => {
+      const { open, file, events } = make()
+      const first = await rotated(open)
+      const old = idOf(first, 'old')
+      await Promise.all([first.taint(old), first.taint(old)])
+      assert.equal(events.filter((event) => event.kind === 'tainted').length, 1)
+      await first.close()
+      const stored = JSON.parse(file.text ?? '') as { slots: Record<string, unknown>[] }
+      const { status, tainted, key } = stored.slots[0] ?? {}
+      assert.deepEqual([status, tainted, key], ['old', true, undefined])
+
+      const second = await open()
+      assert.deepEqual(slots(second), slots(first))
+      await second.revoke(old)
+      await second.close()
+      const third = await open()
+      assert.deepEqual(slots(third), slots(second))
+      await third.close()
+    })
+
+    test('storing fails: it holds, whoever asked is told that it is not stored, and it is stored later', async () => {
+      const { clock, open, file } = make()
+      const authority = await rotated(open)
+      const old = idOf(authority, 'old')
+      file.writeFault = new Error('no space left on device')
+      await assert.rejects(authority.taint(old), {
+        code: 'authority_unavailable',
+        message: /is tainted, but .*no space left/,
+      })
+      assert.deepEqual(statuses(authority), ['tainted', 'active'])
+      await assert.rejects(authority.revoke(old), /is revoked, but .*no space left/)
+      assert.deepEqual(statuses(authority), ['active'])
+      file.writeFault = undefined
+      await clock.advance(11_000)
+      await until(authority.state, (state) => state.fault === undefined)
+      await authority.close()
+      const again = await open()
+      assert.deepEqual(slots(again), slots(authority))
+      await again.close()
+    })
+
+    test('rotation: a tainted one is dropped in the end, as an old one is', async () => {
+      const { clock, open } = make()
+      const authority = await rotated(open)
+      const old = idOf(authority, 'old')
+      await authority.taint(old)
+      await clock.advance(2 * CA_TTL - 60_000)
+      assert.ok(slots(authority).some(([id, status]) => id === old && status === 'tainted'))
+      await clock.advance(2 * CA_TTL + 120_000)
+      await until(authority.state, (state) =>
+        state.slots.every(({ authorityId }) => authorityId !== old),
+      )
+      await authority.close()
+    })
+  })
+}
+
+contract('X.509', x509Case)
+contract('JWT', jwtCase)
