@@ -19,8 +19,8 @@ export interface Engine {
   fault(thrown: unknown): SpindleError
   /** The connection failed and not what was asked: it may be asked again on another one. */
   isLost(thrown: unknown): boolean
-  /** Whether a transaction whose COMMIT was not answered may be there all the same. */
-  readonly commitMayBeUnknown: boolean
+  /** Whether a transaction whose COMMIT failed so may be there all the same. */
+  commitIsUnknown(thrown: unknown): boolean
   /** Set by whoever learns of a committed revision. */
   readonly revisions: MutableFeed<number>
   backup(path: string): Promise<void>

@@ -91,7 +91,7 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
         return
       }
       const fault = engine.fault(cause)
-      const unknown = atCommit && engine.commitMayBeUnknown && lost
+      const unknown = atCommit && engine.commitIsUnknown(cause)
       const error = unknown
         ? new SpindleError(
             fault.code,

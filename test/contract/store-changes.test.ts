@@ -86,9 +86,10 @@ for (const kind of kinds) {
         store.changes.revisions.subscribe((revision) => {
           heard.push(store.entries.count({}).then((count) => [revision, count] as const))
         })
-        await store.entries.create([entry('/a'), entry('/b')])
-        await store.entries.create([entry('/a')])
-        await store.entries.create([entry('/c')])
+        for (const paths of [['/a', '/b'], ['/a'], ['/c']]) {
+          await store.entries.create(paths.map((path) => entry(path)))
+          await Promise.all(heard)
+        }
         assert.deepEqual(await Promise.all(heard), [
           [2, 2],
           [3, 3],

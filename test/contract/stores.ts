@@ -1,15 +1,19 @@
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { parseEntryId } from '../../src/registration/server-entry.ts'
 import { parseSelector } from '../../src/registration/selector.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts'
 import type { AttestedAgent, NewEntry, StoredBundle } from '../../src/store/model.ts'
 import { openStore } from '../../src/store/open.ts'
+import type { StoreOptions } from '../../src/store/open.ts'
 import type { Page, PageRequest, Store } from '../../src/store/port.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { createManualClock } from '../fakes/clock.ts'
 import type { ManualClock } from '../fakes/clock.ts'
 import { temporaryFolder } from '../fakes/folder.ts'
+import { startPostgres } from '../fakes/postgres-server.ts'
+import type { PostgresServer } from '../fakes/postgres-server.ts'
 import { createSeededRandom } from '../fakes/random.ts'
 
 /** State that outlives the stores that are opened on it. */
@@ -29,14 +33,46 @@ const sqlite: StoreKind = {
   name: 'sqlite',
   place: (t) => {
     const path = join(temporaryFolder(t), 'store.db')
-    const clock = createManualClock()
-    const random = createSeededRandom()
-    const open = () => openStore({ clock, random, engine: { kind: 'sqlite', path } })
-    return Promise.resolve({ clock, open: closedAfter(t, open) })
+    return Promise.resolve(placeOf(t, { kind: 'sqlite', path }))
   },
 }
 
-export const kinds: readonly StoreKind[] = [sqlite]
+/** One server for all tests of a file; each has a database of its own. */
+let postgresServer: ReturnType<typeof startPostgres> | undefined
+
+/** undefined: the machine has none, and the test is skipped. */
+export async function sharedPostgres(t: TestContext): Promise<PostgresServer | undefined> {
+  postgresServer ??= startPostgres(t)
+  const started = await postgresServer
+  if (started === undefined) t.skip('needs PostgreSQL')
+  return started?.server
+}
+
+after(async () => {
+  await (await postgresServer)?.remove()
+})
+
+const postgres: StoreKind = {
+  name: 'postgres',
+  place: async (t) => {
+    const server = await sharedPostgres(t)
+    if (server === undefined) return undefined
+    return placeOf(t, { kind: 'postgres', target: await server.database() })
+  },
+}
+
+export const kinds: readonly StoreKind[] = [sqlite, postgres]
+
+let places = 0
+
+export function placeOf(t: TestContext, engine: StoreOptions['engine']): Place {
+  const clock = createManualClock()
+  // No two servers draw the same.
+  const random = createSeededRandom(places++)
+  const log = createLog({ level: 'error', format: 'text', stream: process.stderr, clock })
+  const open = () => openStore({ clock, random, log, engine })
+  return { clock, open: closedAfter(t, open) }
+}
 
 function closedAfter(t: TestContext, open: () => Promise<Store>): () => Promise<Store> {
   return async () => {

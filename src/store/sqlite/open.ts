@@ -102,7 +102,7 @@ function createEngine({ path, database, writes, reads, revision, random }: Opene
     announce: () => Promise.resolve(),
     fault: (thrown) => sqliteFault(thrown, path),
     isLost: () => false,
-    commitMayBeUnknown: false,
+    commitIsUnknown: () => false,
     revisions: createFeed(revision),
     async backup(to) {
       try {
