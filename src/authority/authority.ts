@@ -92,5 +92,22 @@ export interface Withdrawals {
   revoke(authorityId: string): Promise<void>
 }
 
+/** For the CA of a server below this one, in the same trust domain. */
+export interface DownstreamCaRequest {
+  /** DER, whose private half the asker has shown to have (`certs/csr`). */
+  readonly spki: Uint8Array
+  readonly ttlMs: number
+}
+
+/** As an SVID, but that the first certificate of `chain` is a CA. */
+export type IssuedCa = IssuedX509Svid
+
 /** As a server has it. */
-export interface ServerX509Authority extends X509Authority, Withdrawals {}
+export interface ServerX509Authority extends X509Authority, Withdrawals {
+  /**
+   * Its name, trust domain and extensions are decided here; it ends with what signs it at the latest.
+   * @throws SpindleError `request_invalid`; `precondition_failed` where a certificate above allows no CA below;
+   * `authority_unavailable`
+   */
+  issueCa(request: DownstreamCaRequest): Promise<IssuedCa>
+}

@@ -1,16 +1,21 @@
 /** An X.509 authority over its slots. What is particular to an attached CA is in its `CaSource`. */
-import { createIssuer, issueLeaf } from '../certs/issuer.ts'
+import { readPublicKey } from '../certs/csr/public-key.ts'
+import { createIntermediateCertificate, createIssuer, issueLeaf } from '../certs/issuer.ts'
+import type { Issuer } from '../certs/issuer.ts'
 import { generateKey } from '../certs/keys.ts'
 import { parseCertificate } from '../certs/parse.ts'
-import { SpindleError } from '../runtime/errors.ts'
+import { messageOf, SpindleError } from '../runtime/errors.ts'
 import type { Feed } from '../runtime/feed.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
 import type {
   AuthorityState,
+  DownstreamCaRequest,
+  IssuedCa,
   IssuedX509Svid,
   ServerX509Authority,
   X509Request,
 } from './authority.ts'
+import { pathLengthFault, pathToAnchor } from './chain.ts'
 import { serialNumber } from './slot.ts'
 import type { AuthorityOptions, CaSlot, CaSlotStore, CaSource } from './slot.ts'
 import { BACKDATE_MS, leastLife, openRotatingSlots, wholeSecond } from './slots/rotating-slots.ts'
@@ -27,6 +32,13 @@ export async function createSlotAuthority(
 ): Promise<ServerX509Authority> {
   const slots = await openRotatingSlots(caSlots(source, options), store, options)
   return new SlotAuthority(source, slots, options)
+}
+
+/** Of a certificate that is signed. */
+interface Signed {
+  readonly notBefore: number
+  readonly notAfter: number
+  readonly serial: Uint8Array
 }
 
 class SlotAuthority implements ServerX509Authority {
@@ -47,25 +59,24 @@ class SlotAuthority implements ServerX509Authority {
   }
 
   async issue(request: X509Request): Promise<IssuedX509Svid> {
-    const { clock, random, trustDomain } = this.#options
+    const { trustDomain } = this.#options
     const { spiffeId, dnsNames, spki, ttlMs } = request
     // XL-12: an authority signs for its own trust domain only.
     if (!spiffeId.startsWith(`${trustDomainId(trustDomain)}/`)) {
       throw new SpindleError('request_invalid', `${spiffeId} is no workload of ${trustDomain}`)
     }
-    const signer = await this.#slots.signer()
-    const { issuer, authorityId } = signer
-    if (issuer === undefined) throw new SpindleError('internal', 'the slot that signs has no key')
-    const started = clock.monotonic()
-    const now = clock.now()
-    const notBefore = wholeSecond(now - BACKDATE_MS)
-    const notAfter = wholeSecond(Math.min(now + ttlMs, signer.notAfter))
-    if (notAfter - now < leastLife(ttlMs)) throw this.#slots.unavailable()
-    const serial = serialNumber(random)
-    const leaf = await issueLeaf(issuer, { spiffeId, dnsNames, spki, notBefore, notAfter, serial })
-    this.#options.onEvent?.({ kind: 'issued', tookMs: clock.monotonic() - started })
-    const chain = [leaf, ...this.#source.intermediates(signer)]
-    return { chain, notBefore, notAfter, issuedAt: now, authorityId }
+    return this.#sign(ttlMs, (issuer, life) =>
+      issueLeaf(issuer, { spiffeId, dnsNames, spki, ...life }),
+    )
+  }
+
+  async issueCa({ spki, ttlMs }: DownstreamCaRequest): Promise<IssuedCa> {
+    const subject = { spki: checkedSpki(spki) }
+    const id = trustDomainId(this.#options.trustDomain)
+    return this.#sign(ttlMs, (issuer, life, signer) => {
+      this.#checkRoomBelow(signer)
+      return createIntermediateCertificate(issuer, subject, { ...life, trustDomainId: id })
+    })
   }
 
   prepare(): Promise<void> {
@@ -92,6 +103,35 @@ class SlotAuthority implements ServerX509Authority {
     return this.#slots.close()
   }
 
+  async #sign(
+    ttlMs: number,
+    write: (issuer: Issuer, life: Signed, signer: CaSlot) => Promise<Buffer>,
+  ): Promise<IssuedX509Svid> {
+    const { clock, random, onEvent } = this.#options
+    const signer = await this.#slots.signer()
+    const { issuer, authorityId } = signer
+    if (issuer === undefined) throw new SpindleError('internal', 'the slot that signs has no key')
+    const started = clock.monotonic()
+    const now = clock.now()
+    const notBefore = wholeSecond(now - BACKDATE_MS)
+    const notAfter = wholeSecond(Math.min(now + ttlMs, signer.notAfter))
+    if (notAfter - now < leastLife(ttlMs)) throw this.#slots.unavailable()
+    const serial = serialNumber(random)
+    const certificate = await write(issuer, { notBefore, notAfter, serial }, signer)
+    onEvent?.({ kind: 'issued', tookMs: clock.monotonic() - started })
+    const chain = [certificate, ...this.#source.intermediates(signer)]
+    return { chain, notBefore, notAfter, issuedAt: now, authorityId }
+  }
+
+  /** Each certificate up to the anchor may limit how many CAs follow it, not only the one that signs. */
+  #checkRoomBelow(signer: CaSlot): void {
+    const anchors = this.#source.anchors([signer]).map((der) => Buffer.from(der))
+    const path = pathToAnchor(signer.certificates, anchors)
+    if (path !== undefined && pathLengthFault([...path.sent, path.anchor]) === undefined) return
+    const fault = 'a pathLenConstraint above allows no CA of a server below this one'
+    throw new SpindleError('precondition_failed', fault)
+  }
+
   async #withdraw(what: Withdrawal, authorityId: string): Promise<void> {
     if (this.#source.kind !== 'embedded') {
       // What is trusted is the anchor above, and it would vouch for this one all the same.
@@ -100,6 +140,15 @@ class SlotAuthority implements ServerX509Authority {
       throw new SpindleError('precondition_failed', why)
     }
     await this.#slots.withdraw(what, authorityId)
+  }
+}
+
+function checkedSpki(spki: Uint8Array): Buffer {
+  try {
+    readPublicKey(spki)
+    return Buffer.from(spki)
+  } catch (thrown) {
+    throw new SpindleError('request_invalid', messageOf(thrown))
   }
 }
 

@@ -28,16 +28,18 @@ interface CaContent {
   readonly uri: string
   readonly pathLen: number | undefined
   readonly subjectKeyId: string
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Buffer
 }
 
-/** Without `issuer` the certificate is self-signed. */
+/** For `subject`'s public key. By an issuer, or by the key itself: then the certificate is self-signed. */
 export async function writeCaCertificate(
-  key: KeyPair,
+  { spki }: Pick<KeyPair, 'spki'>,
   request: CaRequest,
-  issuer?: Issuer,
+  by: Issuer | KeyPair,
 ): Promise<Buffer> {
-  const content = contentOf(key, request, issuer)
-  const signer = issuer?.key ?? key
+  const [issuer, signer] = 'key' in by ? [by, by.key] : [undefined, by]
+  const content = contentOf(spki, request, issuer)
   const created = await x509.X509CertificateGenerator.create(
     {
       serialNumber: content.serial,
@@ -45,7 +47,7 @@ export async function writeCaCertificate(
       issuer: new x509.Name(new Uint8Array(issuer?.parts.name ?? content.subject)),
       notBefore: new Date(content.notBefore),
       notAfter: new Date(content.notAfter),
-      publicKey: new Uint8Array(key.spki),
+      publicKey: new Uint8Array(spki),
       signingKey: cryptoKey(signer),
       signingAlgorithm: algorithmOf(signer),
       extensions: [
@@ -68,7 +70,7 @@ export async function writeCaCertificate(
   return written.der
 }
 
-function contentOf(key: KeyPair, request: CaRequest, issuer: Issuer | undefined): CaContent {
+function contentOf(spki: Buffer, request: CaRequest, issuer: Issuer | undefined): CaContent {
   const uri = parseSpiffeId(request.trustDomainId)
   if (isWorkloadId(uri)) throw refused(`${uri}: the SPIFFE ID of a CA has no path (X509-SVID 3.2)`)
   const { commonName } = request
@@ -86,7 +88,8 @@ function contentOf(key: KeyPair, request: CaRequest, issuer: Issuer | undefined)
     ...wholeSeconds({ notBefore: request.notBefore, notAfter }),
     uri,
     pathLen: pathLenBelow(issuer),
-    subjectKeyId: keyIdentifier(key.spki).toString('hex'),
+    subjectKeyId: keyIdentifier(spki).toString('hex'),
+    spki,
   }
 }
 
@@ -135,6 +138,7 @@ function checkWritten(
     written.uriSans[0] === content.uri &&
     written.basicConstraints?.pathLen === content.pathLen &&
     written.subjectKeyId === content.subjectKeyId &&
+    written.spki.equals(content.spki) &&
     written.authorityKeyId === (issuer?.authorityId ?? '') &&
     written.x509.checkIssued(signer.x509) &&
     signatureFits(written, signer)

@@ -105,20 +105,20 @@ function signatureOf(issuer: Issuer, tbs: Buffer): Promise<Buffer> | Buffer {
 /** Makes a self-signed CA certificate for `key` (rules XC-*). Resolves to DER. @throws SpindleError `request_invalid` */
 export async function createRootCertificate(key: KeyPair, request: CaRequest): Promise<Buffer> {
   const { writeCaCertificate } = await generalLibrary()
-  return writeCaCertificate(key, request)
+  return writeCaCertificate(key, request, key)
 }
 
 /**
- * Makes an intermediate CA certificate for `key`, signed by `issuer`, pathLen one less than the issuer's or absent. It
- * ends with the issuer at the latest. Resolves to DER. @throws SpindleError `request_invalid`
+ * Makes an intermediate CA certificate for the public key of `subject`, signed by `issuer`, pathLen one less than the issuer's or absent. It ends with the issuer at the latest. Resolves to DER.
+ * @throws SpindleError `request_invalid`
  */
 export async function createIntermediateCertificate(
   issuer: Issuer,
-  key: KeyPair,
+  subject: Pick<KeyPair, 'spki'>,
   request: CaRequest,
 ): Promise<Buffer> {
   const { writeCaCertificate } = await generalLibrary()
-  return writeCaCertificate(key, request, issuer)
+  return writeCaCertificate(subject, request, issuer)
 }
 
 /** Loaded with the first CA certificate that is made: an agent that only issues leaves is spared its 20 MB. */
