@@ -229,6 +229,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const)
     const { code, details } = await stream.end()
     assert.equal(code, status.UNAVAILABLE)
     assert.match(details, /shutting down/)
+    // Nor is it begun anew with an agent that goes.
+    const again = caller.delta()
+    again.say({ resourceNamesSubscribe: ['default'] })
+    assert.match((await again.end()).details, /shutting down/)
     assert.deepEqual(await agent.child.ended, { code: 0, signal: null })
     const took = performance.now() - start
     t.diagnostic(`ended after ${took.toFixed(0)} ms`)

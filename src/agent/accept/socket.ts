@@ -38,7 +38,7 @@ export interface LocalSocket<P> {
   peerOf(call: { getAuthContext(): unknown }): P
   /** Begins to accept. Connections made before wait in the kernel. */
   start(): void
-  /** Accepts no more, lets what was written out, and closes what is left after a moment. */
+  /** Accepts no connection and no call any more, lets what was written out, and closes what is left after a moment. */
   stop(): Promise<void>
 }
 
@@ -51,6 +51,8 @@ const KEEPALIVE_TIMEOUT_MS = 30_000
 const SILENCE_MS = 10_000
 /** For the last frames of ended streams to leave. */
 const DRAIN_MS = 500
+/** To clients that come back meanwhile on a connection they have: what is begun now would break off. */
+const STOPPING = new SpindleError('not_ready', 'the agent is shutting down')
 
 export async function openSocket<P extends object>(
   options: SocketOptions<P>,
@@ -60,13 +62,14 @@ export async function openSocket<P extends object>(
     mode: options.mode,
     folderMode: options.folderMode,
   })
+  let stopping = false
   const transport = createPeerServer<P>({
     maxStreamsPerConnection: limits.streamsPerConnection,
     maxReceiveBytes: MOST_MESSAGE_BYTES,
     keepaliveMs: KEEPALIVE_MS,
     keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
     clock,
-    ...(options.gate && { gate: options.gate }),
+    gate: (path, peer) => (stopping ? () => STOPPING : options.gate?.(path, peer)),
     excessive(id, why) {
       const connection = acceptor?.connections.get(id)
       if (connection === undefined) return
@@ -111,6 +114,7 @@ export async function openSocket<P extends object>(
       })
     },
     async stop() {
+      stopping = true
       acceptor?.stop()
       listener.close()
       await drained(acceptor?.connections ?? none, clock)
