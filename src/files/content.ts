@@ -6,6 +6,7 @@ import { SpindleError, messageOf } from '../runtime/errors.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import { trustDomainOf } from '../spiffe/spiffe-id.ts'
 import type { JwtBundle } from '../workload/bundles.ts'
+import { jwkSetText } from '../workload/bundles.ts'
 import type { X509Svid, X509Update } from '../workload/x509.ts'
 
 interface X509Content {
@@ -77,10 +78,7 @@ function doubtOf({ chain, bundle, spiffeId }: X509Svid, now: number): string | u
   }
 }
 
-/**
- * A JWK Set (RFC 7517 5). Without `use`: its value here is SPIFFE's own, which libraries that look for `sig` pass over.
- * @throws SpindleError `not_ready` where the trust domain has no bundle, or none yet
- */
+/** @throws SpindleError `not_ready` where the trust domain has no bundle, or none yet */
 export function jwkSet(
   bundles: ReadonlyMap<TrustDomain, JwtBundle>,
   trustDomain: TrustDomain,
@@ -88,8 +86,5 @@ export function jwkSet(
   const bundle = bundles.get(trustDomain)
   if (bundle === undefined)
     throw new SpindleError('not_ready', `the agent gives no JWT bundle of ${trustDomain}`)
-  const keys = bundle.map((jwk) =>
-    Object.fromEntries(Object.entries(jwk).filter(([name]) => name !== 'use')),
-  )
-  return `${JSON.stringify({ keys }, null, 2)}\n`
+  return jwkSetText(bundle)
 }

@@ -72,3 +72,11 @@ export function readJwtBundle(
   for (const note of ignored) notes.add(`JWT bundle of ${trustDomain}: ${note}`)
   return bundle.jwtAuthorities
 }
+
+/** A JWK Set (RFC 7517 5) in text. Without `use`: its value here is SPIFFE's own, which libraries that look for `sig` pass over. */
+export function jwkSetText(bundle: JwtBundle): string {
+  const keys = bundle.map((jwk) =>
+    Object.fromEntries(Object.entries(jwk).filter(([name]) => name !== 'use')),
+  )
+  return `${JSON.stringify({ keys }, null, 2)}\n`
+}

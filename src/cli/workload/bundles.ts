@@ -2,6 +2,7 @@
 import { systemClock } from '../../runtime/clock.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
+import { jwkSetText } from '../../workload/bundles.ts'
 import type { JwtBundlesUpdate } from '../../workload/jwt.ts'
 import type { X509BundlesUpdate } from '../../workload/x509.ts'
 import type { Io } from '../io.ts'
@@ -92,7 +93,7 @@ function writeBundles(folder: string, { x509, jwt }: Bundles): void {
     })),
     ...Array.from(jwt, ([trustDomain, keys]) => ({
       name: `bundle.${trustDomain}.jwks.json`,
-      content: `${JSON.stringify({ keys }, null, 2)}\n`,
+      content: jwkSetText(keys),
     })),
   ]
   writeInto(folder, files)

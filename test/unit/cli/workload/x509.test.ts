@@ -126,6 +126,9 @@ test('workload bundles shows both kinds, writes both, and does with one where th
     'bundle.example.org.jwks.json',
     'bundle.example.org.pem',
   ])
+  // For JWT libraries, which pass over a key whose `use` is SPIFFE's own.
+  const written = readFileSync(join(folder, 'bundle.example.org.jwks.json'), 'utf8')
+  assert.deepEqual(JSON.parse(written), { keys: [jwk] })
   agent.says = {
     ...agent.says,
     fetchJWTBundles: (stream) => stream.fail(status.UNIMPLEMENTED, 'switched off'),
