@@ -152,8 +152,12 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     reason: 'agent.ts composes the stages; it is the one place that knows all of them',
   },
+  'server/audit': {
+    may: ['telemetry'],
+    reason: 'every stage writes its lines of audit, so audit knows no stage',
+  },
   'server/admit': {
-    may: ['agent/accept', 'certs', 'spiffe', 'os', 'wire', 'gen', 'telemetry'],
+    may: ['agent/accept', 'certs', 'spiffe', 'os', 'wire', 'gen', 'server/audit', 'telemetry'],
     reason: `${SERVER_STAGE} (accept knows nothing of agents: a local socket is the same socket here)`,
   },
   'server/serve': { may: [], reason: SERVER_STAGE },
@@ -209,8 +213,9 @@ export const OWNERS: readonly Owner[] = [
   { name: 'node:child_process', folders: ['os'], reason: 'only os starts processes' },
   {
     name: 'node:net',
-    folders: ['os', 'wire', 'agent/accept', 'http', 'config', 'cli'],
-    reason: 'sockets are opened by os and accepted by accept (http, config and cli ask isIP)',
+    folders: ['os', 'wire', 'agent/accept', 'server/admit', 'http', 'config', 'cli'],
+    reason:
+      'sockets are opened by os and accepted by accept and admit (http, config and cli ask isIP)',
   },
   {
     name: '@grpc/grpc-js',
@@ -219,7 +224,7 @@ export const OWNERS: readonly Owner[] = [
   },
   {
     name: '@bufbuild/protobuf',
-    folders: ['xds', 'wire', 'agent/serve', 'agent', 'workload', 'cli', 'gen'],
+    folders: ['xds', 'wire', 'agent/serve', 'agent', 'server/admit', 'workload', 'cli', 'gen'],
     reason: 'messages are encoded where they are sent',
   },
   {

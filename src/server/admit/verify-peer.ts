@@ -1,0 +1,73 @@
+/** The client certificate of a connection by our own rules: OpenSSL proves that the client holds its key, nothing else. */
+import { parseCertificate, verifyX509Svid } from '../../certs/parse.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
+import type { PeerSvid } from './peer.ts'
+
+export interface PeerVerifierOptions {
+  readonly clock: Clock
+  /** X.509 authorities, DER, of each trust domain whose SVIDs are taken, as of now: another Map once one of them changes. */
+  readonly authorities: () => ReadonlyMap<TrustDomain, readonly Uint8Array[]>
+}
+
+export interface PeerVerifier {
+  /** @throws SpindleError `svid_refused`: it is no X.509-SVID, expired, or not signed by one of the authorities */
+  verify(chain: readonly Uint8Array[]): PeerSvid
+  /** Why an SVID that was verified is good no longer: it has expired, or the authority that signed it is gone. */
+  faultOf(svid: PeerSvid): 'expired' | 'untrusted' | undefined
+}
+
+/** An authority, or a certificate between it and the leaf, ends by itself too; nothing tells of it. */
+const LOOK_AGAIN_MS = 10_000
+
+interface Verdict {
+  readonly authorities: ReadonlyMap<TrustDomain, readonly Uint8Array[]>
+  readonly at: number
+  readonly trusted: boolean
+}
+
+export function createPeerVerifier({ clock, authorities }: PeerVerifierOptions): PeerVerifier {
+  const verdicts = new WeakMap<PeerSvid, Verdict>()
+  const check = (
+    chain: readonly Uint8Array[],
+  ): Verdict & { readonly spiffeId: PeerSvid['spiffeId'] } => {
+    const current = authorities()
+    const spiffeId = verifyX509Svid(chain, current, { now: clock.now(), mode: 'strict' })
+    return { spiffeId, authorities: current, at: clock.monotonic(), trusted: true }
+  }
+  return {
+    verify(chain) {
+      try {
+        const { spiffeId, ...verdict } = check(chain)
+        const { notAfter, serial } = parseCertificate(chain[0]!, 'the client certificate')
+        const svid = { spiffeId, serial: BigInt(`0x${serial}`).toString(), notAfter, chain }
+        verdicts.set(svid, verdict)
+        return svid
+      } catch (thrown) {
+        if (!(thrown instanceof SpindleError)) throw thrown
+        throw new SpindleError('svid_refused', thrown.message, { cause: thrown })
+      }
+    },
+    faultOf(svid) {
+      if (clock.now() > svid.notAfter) return 'expired'
+      const before = verdicts.get(svid)
+      const now = { authorities: authorities(), at: clock.monotonic() }
+      if (before?.authorities === now.authorities && now.at - before.at < LOOK_AGAIN_MS)
+        return before.trusted ? undefined : 'untrusted'
+      const trusted = isTrusted(() => check(svid.chain))
+      verdicts.set(svid, { ...now, trusted })
+      return trusted ? undefined : 'untrusted'
+    },
+  }
+}
+
+function isTrusted(check: () => unknown): boolean {
+  try {
+    check()
+    return true
+  } catch (thrown) {
+    if (thrown instanceof SpindleError) return false
+    throw thrown
+  }
+}

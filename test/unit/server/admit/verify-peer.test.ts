@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createPeerVerifier } from '../../../../src/server/admit/verify-peer.ts'
+import { createManualClock } from '../../../fakes/clock.ts'
+import { createFleet } from './fleet.ts'
+
+test('PeerVerifier reads the SPIFFE ID, the serial in decimal and the end of an SVID', async () => {
+  const clock = createManualClock()
+  const fleet = await createFleet('example.org', clock.now())
+  const verifier = createPeerVerifier({ clock, authorities: () => fleet.authorities })
+  const notAfter = clock.now() + 60_000
+  const { chain } = await fleet.sign('/spire/agent/x', { serial: 77, notAfter })
+  const svid = verifier.verify(chain)
+  assert.deepEqual(svid, { spiffeId: fleet.id('/spire/agent/x'), serial: '77', notAfter, chain })
+  assert.equal(verifier.faultOf(svid), undefined)
+})
+
+test('PeerVerifier refuses what is no SVID of an authority it has, with a code', async () => {
+  const clock = createManualClock()
+  const [fleet, other] = [
+    await createFleet('example.org', clock.now()),
+    await createFleet('other.org', clock.now()),
+  ]
+  const verifier = createPeerVerifier({ clock, authorities: () => fleet.authorities })
+  const late = await fleet.sign('/x', { notAfter: clock.now() - 1_000 })
+  for (const [chain, message] of [
+    [late.chain, /has expired/],
+    [(await other.sign('/x')).chain, /no authorities of other\.org/],
+    [[fleet.root], /not an X\.509-SVID/],
+    [[Buffer.from('no certificate')], /certificate 1/],
+  ] as const)
+    assert.throws(() => verifier.verify(chain), { code: 'svid_refused', message })
+})
+
+test('PeerVerifier says of an SVID that was good when it has expired, also after the clock went back', async () => {
+  const clock = createManualClock()
+  const fleet = await createFleet('example.org', clock.now())
+  const verifier = createPeerVerifier({ clock, authorities: () => fleet.authorities })
+  const { chain } = await fleet.sign('/x', { notAfter: clock.now() + 60_000 })
+  const svid = verifier.verify(chain)
+  clock.jump(60_001)
+  assert.equal(verifier.faultOf(svid), 'expired')
+  clock.jump(-60_001)
+  assert.equal(verifier.faultOf(svid), undefined)
+})
+
+test('PeerVerifier says at once when the authority of an SVID is gone, and after 10 s when it has ended by itself', async () => {
+  const clock = createManualClock()
+  const fleet = await createFleet('example.org', clock.now())
+  let authorities = fleet.authorities
+  const verifier = createPeerVerifier({ clock, authorities: () => authorities })
+  const svid = verifier.verify((await fleet.sign('/x')).chain)
+  authorities = new Map([[fleet.trustDomain, []]])
+  assert.equal(verifier.faultOf(svid), 'untrusted')
+  assert.equal(verifier.faultOf(svid), 'untrusted')
+  authorities = fleet.authorities
+  assert.equal(verifier.faultOf(svid), undefined)
+  // The same Map: nothing tells, so it is looked at again after a while.
+  ;(authorities as Map<unknown, unknown>).clear()
+  await clock.advance(9_999)
+  assert.equal(verifier.faultOf(svid), undefined)
+  await clock.advance(1)
+  assert.equal(verifier.faultOf(svid), 'untrusted')
+})
