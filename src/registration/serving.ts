@@ -25,7 +25,7 @@ export interface ServingIndex {
   agentsOf(id: EntryId): Concerned
 }
 
-const NOBODY: Concerned = new Set()
+const nobody = (): Concerned => new Set()
 
 /** @param server the SPIFFE ID whose children are aliases */
 export function createServingIndex(server: SpiffeId): ServingIndex {
@@ -56,7 +56,7 @@ export function createServingIndex(server: SpiffeId): ServingIndex {
   const concernedBy = (entry: ServerEntry): Concerned => {
     if (!isAlias(entry)) return reaching(entry.parentId)
     // Nobody has anything of an alias without children.
-    return children.has(entry.spiffeId) ? aliases.agentsOf(entry.id) : NOBODY
+    return children.has(entry.spiffeId) ? aliases.agentsOf(entry.id) : nobody()
   }
 
   const forget = (entry: ServerEntry): void => {
@@ -69,7 +69,8 @@ export function createServingIndex(server: SpiffeId): ServingIndex {
   return {
     setEntry(entry) {
       const before = entries.get(entry.id)
-      if (before?.revision === entry.revision && before.createdAt === entry.createdAt) return NOBODY
+      if (before?.revision === entry.revision && before.createdAt === entry.createdAt)
+        return nobody()
       const concerned = new Set(before === undefined ? [] : concernedBy(before))
       if (before !== undefined) forget(before)
       entries.set(entry.id, entry)
@@ -83,14 +84,14 @@ export function createServingIndex(server: SpiffeId): ServingIndex {
     },
     removeEntry(id) {
       const entry = entries.get(id)
-      if (entry === undefined) return NOBODY
+      if (entry === undefined) return nobody()
       const concerned = new Set(concernedBy(entry))
       forget(entry)
       return concerned
     },
     setAgent: (id, selectors) =>
-      aliases.setAgent(id, new Set(selectors)) ? new Set([id]) : NOBODY,
-    removeAgent: (id) => (aliases.removeAgent(id) ? new Set([id]) : NOBODY),
+      aliases.setAgent(id, new Set(selectors)) ? new Set([id]) : nobody(),
+    removeAgent: (id) => (aliases.removeAgent(id) ? new Set([id]) : nobody()),
     entriesOf(agent) {
       const found = new Set<ServerEntry>()
       const parents = new Set([agent, ...aliases.namesOf(agent)])
@@ -110,7 +111,7 @@ export function createServingIndex(server: SpiffeId): ServingIndex {
     },
     agentsOf(id) {
       const entry = entries.get(id)
-      return entry === undefined || isAlias(entry) ? NOBODY : reaching(entry.parentId)
+      return entry === undefined || isAlias(entry) ? nobody() : reaching(entry.parentId)
     },
   }
 }
