@@ -8,6 +8,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, messageOf } from '../../runtime/errors.ts'
 import type { PeerServer, PeerServerOptions } from '../../wire/peer-server.ts'
 import { createPeerServer } from '../../wire/peer-server.ts'
+import type { Audit } from '../audit/audit.ts'
 import { createHandshakes } from './handshake.ts'
 import type { DoorKey, Secured } from './handshake.ts'
 import type { PeerSvid, RemotePeer, ServerPeer } from './peer.ts'
@@ -57,6 +58,7 @@ export interface DoorOptions {
   readonly clock: Clock
   readonly verifier: Pick<PeerVerifier, 'verify'>
   readonly gate: NonNullable<PeerServerOptions<ServerPeer>['gate']>
+  readonly audit: Audit
   readonly report: DoorReport
 }
 
@@ -133,12 +135,16 @@ export function createDoor(options: DoorOptions): Door {
 /** Hands a connection to gRPC, to be served or to be told why it is not, and ends one that says nothing. */
 function attend(
   one: Open,
-  { clock, report }: DoorOptions,
+  { clock, audit, report }: DoorOptions,
   transport: PeerServer<ServerPeer>,
 ): void {
   const { id, peer, socket, address } = one
   const refused = peer instanceof SpindleError
-  if (refused) report.refused({ reason: 'svid_refused', address, detail: peer.message })
+  if (refused) {
+    const [reason, detail] = [peer.code, peer.message]
+    audit.write({ event: 'denied', caller: { kind: 'anonymous', address }, reason, detail })
+    report.refused({ reason: 'svid_refused', address, detail })
+  }
   report.opened(one)
   const silence = clock.after(SILENCE_MS, () => {
     if (refused) one.destroy(peer.message)

@@ -24,8 +24,11 @@ interface Asked {
   readonly method: string
 }
 
-export interface Denial extends Asked {
+export interface Denial {
   readonly event: 'denied'
+  readonly caller: AuditCaller
+  /** undefined: the connection was refused, whatever is called on it. */
+  readonly method?: string
   /** A word of a closed set, and in a few words why. */
   readonly reason: string
   readonly detail?: string

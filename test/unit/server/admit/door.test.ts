@@ -20,6 +20,7 @@ import { createDoor } from '../../../../src/server/admit/door.ts'
 import type { Door, DoorLimits, DoorRefusal } from '../../../../src/server/admit/door.ts'
 import type { DoorKey } from '../../../../src/server/admit/handshake.ts'
 import type { ServerPeer } from '../../../../src/server/admit/peer.ts'
+import type { AuditEvent } from '../../../../src/server/audit/audit.ts'
 import { createPeerVerifier } from '../../../../src/server/admit/verify-peer.ts'
 import { serviceDefinition } from '../../../../src/wire/service.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
@@ -34,6 +35,7 @@ interface Setting {
   readonly refusals: DoorRefusal[]
   /** Why connections were ended, as they close. */
   readonly ended: (string | undefined)[]
+  readonly audited: AuditEvent[]
   /** Calls with this certificate, or none, on a connection of its own. */
   client(key?: DoorKey): () => Promise<string>
   /** A TLS connection that speaks no HTTP/2 by itself. */
@@ -55,6 +57,7 @@ async function setUp(
   const fleet = await createFleet('example.org', clock.now())
   const refusals: DoorRefusal[] = []
   const ended: (string | undefined)[] = []
+  const audited: AuditEvent[] = []
   let wake = (): void => undefined
   const door = createDoor({
     listen: { host: '127.0.0.1', port: 0 },
@@ -63,6 +66,7 @@ async function setUp(
     clock,
     verifier: createPeerVerifier({ clock, authorities: () => fleet.authorities }),
     gate: () => undefined,
+    audit: { write: (event) => audited.push(event) },
     report: {
       opened: () => undefined,
       closed: (_, reason) => ended.push(reason),
@@ -96,6 +100,7 @@ async function setUp(
     port,
     refusals,
     ended,
+    audited,
     client(key) {
       const client = new grpc.Client(address, credentials(key), {
         'grpc.use_local_subchannel_pool': 1,
@@ -156,7 +161,7 @@ test('Door tells a call the SPIFFE ID that its connection proved, and one withou
 })
 
 test('Door answers each call of an expired or foreign certificate UNAUTHENTICATED, with the code and why', async (t) => {
-  const { fleet, client, refusals } = await setUp(t)
+  const { fleet, client, refusals, audited } = await setUp(t)
   const expired = await fleet.sign('/old', { notAfter: Date.now() - 60_000 })
   const foreign = await createFleet('other.org')
   const impostor = await createFleet('example.org')
@@ -177,6 +182,15 @@ test('Door answers each call of an expired or foreign certificate UNAUTHENTICATE
   assert.deepEqual(
     refusals.map(({ reason, address }) => [reason, address]),
     cases.map(() => ['svid_refused', '127.0.0.1']),
+  )
+  assert.deepEqual(
+    audited,
+    refusals.map(({ detail, address }) => ({
+      event: 'denied',
+      caller: { kind: 'anonymous', address },
+      reason: 'svid_refused',
+      detail,
+    })),
   )
 })
 
@@ -286,6 +300,7 @@ test('Door.start() says listen_failed where the port is taken', async (t) => {
     clock: systemClock,
     verifier: { verify: () => assert.fail() },
     gate: () => undefined,
+    audit: { write: () => undefined },
     report: { opened: () => undefined, closed: () => undefined, refused: () => undefined },
   })
   await assert.rejects(second.start(), { code: 'listen_failed', message: /EADDRINUSE/ })
