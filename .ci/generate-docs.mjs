@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import * as prettier from 'prettier'
 import { filesReference } from '../src/config/files/reference.ts'
 import { configReference } from '../src/config/reference.ts'
+import { serverReference } from '../src/config/server/reference.ts'
 import { ERRORS } from '../src/runtime/errors.ts'
 import { status } from '../src/runtime/grpc-status.ts'
 import { METRICS, PREFIX } from '../src/telemetry/metrics-table.ts'
@@ -69,6 +70,12 @@ const pages = {
     examples.map((name) => ({ name, text: readFileSync(join(root, 'examples', name), 'utf8') })),
   ),
   'docs/files-config.md': filesReference(),
+  'docs/server-config.md': serverReference(
+    ['fleet/server.yaml', 'fleet/server-disk.yaml'].map((name) => ({
+      name,
+      text: readFileSync(join(root, 'examples', name), 'utf8'),
+    })),
+  ),
   'docs/errors.md': errorsPage(),
   'docs/metrics.md': metricsPage(),
 }

@@ -9,6 +9,7 @@ import { readEntries } from '../src/config/entries.ts'
 import { agentSchema } from '../src/config/schema.ts'
 import { branches, schemaNode } from '../src/config/schema-node.ts'
 import type { SchemaNode } from '../src/config/schema-node.ts'
+import { serverSchema } from '../src/config/server/schema.ts'
 import { ERRORS } from '../src/runtime/errors.ts'
 import type { TrustDomain } from '../src/spiffe/spiffe-id.ts'
 import { METRICS, PREFIX } from '../src/telemetry/metrics-table.ts'
@@ -82,7 +83,8 @@ function keys(prefix: string, node: SchemaNode): readonly (readonly [string, Sch
 }
 
 test('every key of the configuration that the text names is there, and may have the value beside it', () => {
-  const schema = Map.groupBy(keys('', schemaNode(agentSchema)), ([path]) => path)
+  const both = [agentSchema, serverSchema].flatMap((schema) => keys('', schemaNode(schema)))
+  const schema = Map.groupBy(both, ([path]) => path)
   const dotted = /^([a-z][A-Za-z]*)((?:\.[a-z][A-Za-z0-9]*)+)(?:: (\S+))?$/
   let values = 0
   const unknown = faults(({ code }) =>

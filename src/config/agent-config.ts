@@ -190,7 +190,7 @@ function resolvedSvid({ ttl, keyType, jwtTtl }: AgentFile['svid']): AgentConfig[
   return { ttlMs: ttl, keyType, jwtTtlMs: jwtTtl }
 }
 
-function resolvedAuthority(
+export function resolvedAuthority(
   authority: AgentFile['authority'],
   full: (path: string) => string,
 ): AuthorityConfig {
@@ -215,7 +215,7 @@ function bare<T>(entries: readonly (readonly [string, T])[]): Record<string, T> 
   return Object.assign(Object.create(null) as Record<string, T>, Object.fromEntries(entries))
 }
 
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   for (const part of Object.values(value)) deepFreeze(part)
   return Object.freeze(value)

@@ -23,7 +23,7 @@ const signing = {
     ),
 }
 
-/** The key `authority` of the agent's config file. */
+/** The key `authority` of the agent's config file, and of the server's. */
 export const authoritySchema = z
   .discriminatedUnion('kind', [
     z
@@ -33,7 +33,7 @@ export const authoritySchema = z
           .describe('Self-signed CA certificates, made and kept in `stateDir`.'),
         ...signing,
       })
-      .describe('The agent is its own CA: nothing else is needed.'),
+      .describe('The process is its own CA: nothing else is needed.'),
     z
       .strictObject({
         kind: z

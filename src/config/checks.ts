@@ -21,7 +21,7 @@ import { isMapping } from './schema-node.ts'
 const LONGEST_SOCKET_PATH = 107
 const SHORT_TTL_MS = 60_000
 
-type Loose<T> = T extends (infer E)[]
+export type Loose<T> = T extends (infer E)[]
   ? readonly E[] | undefined
   : T extends object
     ? { readonly [K in keyof T]?: Loose<T[K]> }
@@ -44,7 +44,7 @@ function allFaults(file: LooseAgentFile, folder: string): readonly PathFault[] {
   ]
 }
 
-function lifetimes(file: LooseAgentFile): readonly PathFault[] {
+export function lifetimes(file: Pick<LooseAgentFile, 'authority' | 'svid'>): readonly PathFault[] {
   const [ca, leaf] = [file.authority?.caTtl, file.svid?.ttl]
   if (typeof ca !== 'number' || typeof leaf !== 'number' || ca >= 2 * leaf) return []
   const message = `is ${durationText(ca)}; allowed: at least 2 × svid.ttl, which makes ${durationText(2 * leaf)}`
@@ -54,7 +54,7 @@ function lifetimes(file: LooseAgentFile): readonly PathFault[] {
 const CA_FILES = 'certFile and keyFile, or pkcs12File and passwordFile'
 
 /** An operator's CA comes in exactly one of two forms. */
-function caFiles(file: LooseAgentFile): readonly PathFault[] {
+export function caFiles(file: Pick<LooseAgentFile, 'authority'>): readonly PathFault[] {
   const authority = mapping(file.authority)
   if (authority['kind'] !== 'disk') return []
   const has = (key: string): boolean => authority[key] !== undefined
@@ -76,6 +76,12 @@ function caFiles(file: LooseAgentFile): readonly PathFault[] {
     }))
 }
 
+export function socketPathFault(full: string): string | undefined {
+  const bytes = Buffer.byteLength(full)
+  if (bytes <= LONGEST_SOCKET_PATH) return undefined
+  return `is ${bytes} bytes once resolved; allowed: at most ${LONGEST_SOCKET_PATH}`
+}
+
 function sockets(file: LooseAgentFile, folder: string): readonly PathFault[] {
   const faults: PathFault[] = []
   const places = [
@@ -85,12 +91,8 @@ function sockets(file: LooseAgentFile, folder: string): readonly PathFault[] {
   const resolved = places.map(({ path, value }) => {
     if (typeof value !== 'string' || value.includes('\0')) return undefined
     const full = resolve(folder, value)
-    const bytes = Buffer.byteLength(full)
-    if (bytes > LONGEST_SOCKET_PATH)
-      faults.push({
-        path,
-        message: `is ${bytes} bytes once resolved; allowed: at most ${LONGEST_SOCKET_PATH}`,
-      })
+    const message = socketPathFault(full)
+    if (message !== undefined) faults.push({ path, message })
     return full
   })
   const [agent, admin] = resolved

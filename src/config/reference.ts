@@ -66,7 +66,7 @@ function freeValue(node: SchemaNode): SchemaNode | undefined {
   return typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined
 }
 
-function section(key: string, node: SchemaNode): readonly string[] {
+export function section(key: string, node: SchemaNode): readonly string[] {
   const parts = [`# \`${key}\`\n`, `${node.description ?? ''}\n`]
   const forms = branches(node).filter(isSection)
   for (const form of forms) {
@@ -86,7 +86,8 @@ export function rowsOf(prefix: string, node: SchemaNode): readonly string[] {
     const path = `${prefix}.${key}`
     const value = freeValue(child)
     if (value !== undefined && !isSection(value)) return [row(`${path}.<name>`, child, node)]
-    return isSection(child) ? rowsOf(path, child) : [row(path, child, node)]
+    const rows = isSection(child) ? rowsOf(path, child) : []
+    return rows.length > 0 ? rows : [row(path, child, node)]
   })
 }
 

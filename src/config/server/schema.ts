@@ -1,0 +1,111 @@
+import * as z from 'zod'
+import { authoritySchema } from '../authority-schema.ts'
+import { duration, listenAddress, path, spiffeId, trustDomain } from '../scalars.ts'
+import { agentSchema } from '../schema.ts'
+
+/*
+ * The server's config file, key by key. docs/server-config.md is written from this file (`node .ci/generate-docs.mjs`), and a
+ * fault of a config is worded from it: change a key here and both follow.
+ */
+
+const svid = z
+  .strictObject({
+    ttl: duration({ min: '10s', max: '1825d' })
+      .prefault('1h')
+      .describe('Life of an X.509-SVID unless its entry says otherwise.')
+      .meta({ example: '1h' }),
+    jwtTtl: duration({ min: '10s', max: '1d' })
+      .prefault('5m')
+      .describe(
+        'Life of a JWT-SVID unless its entry says otherwise, never beyond the key that signs. It cannot be taken back, so keep it short.',
+      )
+      .meta({ example: '5m' }),
+    agentTtl: duration({ min: '10s', max: '1825d' })
+      .optional()
+      .describe(
+        'Life of the X.509-SVID of an agent. As long as this an agent that was cut off comes back without attesting anew.',
+      )
+      .meta({ example: '12h', defaultText: 'that of `svid.ttl`' }),
+  })
+  .prefault({})
+  .describe('The SVIDs that are issued.')
+
+const nodeAttestors = z
+  .strictObject({
+    joinToken: z
+      .strictObject({})
+      .optional()
+      .describe('Tokens that an operator makes, each good for one node, once. `{}` switches it on.')
+      .meta({ label: 'mapping', example: '{}' }),
+    x509pop: z
+      .strictObject({
+        caBundleFile: path()
+          .describe('PEM of the CAs whose certificates nodes prove to hold the key of. Watched.')
+          .meta({ example: 'node-cas.pem' }),
+      })
+      .optional()
+      .describe('X.509 certificates that nodes have from elsewhere.'),
+  })
+  .prefault({ joinToken: {} })
+  .describe(
+    'How nodes prove who they are. Those that are not named are off; unset: `joinToken` alone.',
+  )
+
+export const serverSchema = z.strictObject({
+  trustDomain: trustDomain()
+    .describe('The trust domain this server issues identities of.')
+    .meta({ example: 'example.org' }),
+  listen: listenAddress()
+    .prefault('127.0.0.1:8081')
+    .describe(
+      'Where agents, and admins with an X.509-SVID, call: TLS 1.2 or later over TCP. `0.0.0.0:8081` is every address of the host.',
+    )
+    .meta({ example: '0.0.0.0:8081' }),
+  admin: z
+    .strictObject({
+      socket: path()
+        .prefault('/run/spindle-server/admin/server.sock')
+        .describe(
+          "Unix socket of operators on this host: for root and the server's own uid. At most 107 bytes once resolved, in a folder (0700) that only they may write.",
+        )
+        .meta({ example: '/run/spindle-server/admin/server.sock' }),
+    })
+    .prefault({})
+    .describe("The operators' own way in."),
+  admins: z
+    .array(spiffeId())
+    .max(1000)
+    .prefault([])
+    .meta({
+      label: 'list of SPIFFE IDs',
+      allowed: 'a list of SPIFFE IDs',
+      example: '["spiffe://example.org/ops"]',
+    })
+    .describe(
+      'Workloads of the own trust domain that may do over TCP what operators do, beside those whose entry says `admin`.',
+    ),
+  http: z
+    .union([
+      z.literal(false),
+      z.strictObject({
+        listen: listenAddress()
+          .prefault('127.0.0.1:9989')
+          .describe('Address of `/metrics`, `/live` and `/ready`. They hold no key material.')
+          .meta({ example: '127.0.0.1:9989' }),
+      }),
+    ])
+    .prefault({})
+    .meta({ allowed: 'false, or a mapping with listen' })
+    .describe('Metrics and health over HTTP; `http: false` switches them off.'),
+  stateDir: path()
+    .prefault('/var/lib/spindle-server')
+    .describe("Folder of this server's CA and JWT keys (0700). They are never in the store.")
+    .meta({ example: '/var/lib/spindle-server' }),
+  authority: authoritySchema,
+  svid,
+  nodeAttestors,
+  log: agentSchema.shape.log,
+})
+
+/** The file after units are read and defaults filled in; paths still as written. */
+export type ServerFile = z.output<typeof serverSchema>

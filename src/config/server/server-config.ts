@@ -1,0 +1,88 @@
+import { dirname, resolve } from 'node:path'
+import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
+import { deepFreeze, resolvedAuthority } from '../agent-config.ts'
+import type { AuthorityConfig } from '../agent-config.ts'
+import { ConfigError } from '../fault.ts'
+import type { Fault } from '../fault.ts'
+import type { Listen } from '../scalars.ts'
+import { schemaFaults } from '../schema-faults.ts'
+import { located, readYaml } from '../text/source-text.ts'
+import { crossFaults, serverWarnings } from './checks.ts'
+import { serverSchema } from './schema.ts'
+import type { ServerFile } from './schema.ts'
+
+/** The server's config: every default filled in, units in the names, every path absolute, frozen throughout. */
+export interface ServerConfig {
+  readonly trustDomain: TrustDomain
+  readonly listen: Listen
+  readonly admin: { readonly socket: string }
+  /** Of the own trust domain. */
+  readonly admins: readonly SpiffeId[]
+  /** undefined: switched off. */
+  readonly http: Listen | undefined
+  readonly stateDir: string
+  readonly authority: AuthorityConfig
+  readonly svid: {
+    readonly ttlMs: number
+    /** Of JWT-SVIDs. */
+    readonly jwtTtlMs: number
+    /** Of the X.509-SVIDs of agents. */
+    readonly agentTtlMs: number
+  }
+  /** undefined: switched off. */
+  readonly nodeAttestors: {
+    readonly joinToken: Readonly<Record<string, never>> | undefined
+    readonly x509pop: { readonly caBundleFile: string } | undefined
+  }
+  readonly log: ServerFile['log']
+}
+
+/**
+ * Reads the server's config file. `file` is its path: relative paths in it are resolved against its folder.
+ * @throws ConfigError with every fault of the file at once
+ */
+export function readServerConfig(
+  text: string,
+  { file }: { readonly file: string },
+): { readonly config: ServerConfig; readonly warnings: readonly Fault[] } {
+  const source = readYaml(text)
+  if (source.faults.length > 0) throw new ConfigError(file, source.faults)
+  const folder = dirname(resolve(file))
+  const checked = serverSchema.superRefine(
+    (value, context) => {
+      for (const { path, message } of crossFaults(value, folder))
+        context.addIssue({ code: 'custom', path: [...path], message })
+    },
+    { when: () => true },
+  )
+  const result = checked.safeParse(source.value)
+  if (!result.success)
+    throw new ConfigError(
+      file,
+      located(source, schemaFaults(serverSchema, source.value, result.error.issues)),
+    )
+  return {
+    config: deepFreeze(resolved(result.data, (path) => resolve(folder, path))),
+    warnings: located(source, serverWarnings(result.data)),
+  }
+}
+
+function resolved(file: ServerFile, full: (path: string) => string): ServerConfig {
+  const { ttl, jwtTtl, agentTtl = ttl } = file.svid
+  const { joinToken, x509pop } = file.nodeAttestors
+  return {
+    trustDomain: file.trustDomain,
+    listen: file.listen,
+    admin: { socket: full(file.admin.socket) },
+    admins: file.admins,
+    http: file.http === false ? undefined : file.http.listen,
+    stateDir: full(file.stateDir),
+    authority: resolvedAuthority(file.authority, full),
+    svid: { ttlMs: ttl, jwtTtlMs: jwtTtl, agentTtlMs: agentTtl },
+    nodeAttestors: {
+      joinToken,
+      x509pop: x509pop && { caBundleFile: full(x509pop.caBundleFile) },
+    },
+    log: file.log,
+  }
+}
