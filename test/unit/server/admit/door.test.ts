@@ -11,6 +11,7 @@ import { createFleet } from './fleet.ts'
 test('Door tells a call the SPIFFE ID that its connection proved, and one without a certificate that it is nobody', async (t) => {
   const { fleet, client } = await setUp(t)
   assert.equal(await client(await fleet.sign('/spire/agent/x'))(), fleet.id('/spire/agent/x'))
+  assert.equal(await client(await fleet.signBelow('/below'))(), fleet.id('/below'))
   assert.equal(await client()(), 'anonymous')
 })
 
