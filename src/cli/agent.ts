@@ -6,7 +6,7 @@ import { configOption } from './options.ts'
 export function addAgentCommands(program: Command, io: Io): void {
   program
     .command('agent')
-    .description('run the agent: serve every Envoy on this host its identity')
+    .description('run the agent: serve every Envoy and every program on this host its identity')
     .addOption(configOption())
     .action(async ({ config }: { config: string }) => {
       const { runAgent } = await import('./run-agent.ts')

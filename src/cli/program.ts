@@ -16,7 +16,7 @@ import { addWorkloadCommands } from './workload.ts'
 export function createProgram(io: Io): Command {
   const program = new Command('spindle')
     .description(
-      'An Envoy SDS control plane: SPIFFE identities for every Envoy on a host, over one Unix socket',
+      'An Envoy SDS control plane: SPIFFE identities for every Envoy and every program on a host, over one Unix socket',
     )
     .version(VERSION)
     .showHelpAfterError('(run with --help to see what there is)')

@@ -13,7 +13,11 @@ export function addWorkloadCommands(program: Command, io: Io): void {
   const workload = program
     .command('workload')
     .description("ask a Workload API as this process: Spindle's, SPIRE's or another agent's")
-  const command = (name: string, description: string): Command =>
+  const command = (
+    name: string,
+    description: string,
+    timeout = 'how long to wait for an answer',
+  ): Command =>
     workload
       .command(name)
       .description(description)
@@ -22,7 +26,7 @@ export function addWorkloadCommands(program: Command, io: Io): void {
         'unix:///path, tcp://IP:port or a plain path ' +
           '(default: SPIFFE_ENDPOINT_SOCKET, else the socket of an agent on this host)',
       )
-      .option('--timeout <duration>', 'how long to wait for an answer', '10s')
+      .option('--timeout <duration>', timeout, '10s')
       .addOption(formatOption())
   const write = (): Option =>
     new Option(
@@ -75,7 +79,11 @@ export function addWorkloadCommands(program: Command, io: Io): void {
         table: (answer, now) => workloadsTable(answer.workloads, now),
       }),
     )
-  command('watch', 'a line for each change of the X.509-SVIDs and bundles, until Ctrl-C')
+  command(
+    'watch',
+    'a line for each change of the X.509-SVIDs and bundles, until Ctrl-C',
+    'how long to wait for the first answer before it is asked again',
+  )
     .addOption(write())
     .action(async (options: AskWorkload & { write?: string }) => {
       const { watchX509 } = await import('./workload/watch.ts')

@@ -61,7 +61,7 @@ export function shown(value: unknown): string {
     return JSON.stringify(short)
   }
   if (value === null) return 'empty'
-  if (Array.isArray(value)) return 'a list'
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'object') return 'a mapping'
   return plain(value)
 }

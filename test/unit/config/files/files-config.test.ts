@@ -125,6 +125,10 @@ test('no mode lets others read a key or a token, or anyone but the owner write',
   assert.match(onlyFault(cert, 'x509[0].certMode'), /nobody but the owner write/)
 })
 
+test('a token for nobody is a fault that says so', () => {
+  assert.match(onlyFault('jwt: [{ audience: [], file: f }]', 'jwt[0].audience'), /an empty list/)
+})
+
 test('a name in a swapped folder is a plain name', () => {
   for (const name of ['../x', 'a/b', '..data', '/x'])
     assert.match(
