@@ -73,9 +73,9 @@ test('spindle files keeps files up to date through rotations and restarts; when 
 
   await t.test(
     'the token is one that the agent takes, by keys that a JWT library reads',
-    async () => {
+    async (part) => {
       const client = createWorkloadClient({ kind: 'unix', path: socket }, { clock: systemClock })
-      t.after(() => client.close())
+      part.after(() => client.close())
       const svid = readFileSync(at('vault.jwt'), 'utf8')
       const { spiffeId } = await client.validateJwt({ audience: 'vault', svid })
       assert.equal(spiffeId, ENTRY.spiffeId)
