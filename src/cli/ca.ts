@@ -32,7 +32,7 @@ export function addAuthorityCommands(ca: Command, io: Io, command: AddCommand): 
     'prepare a next authority, publish it, wait for sidecars to trust it, let it sign',
   )
     .option('--jwt', 'instead: publish a next key for JWT-SVIDs, which signs some minutes later')
-    .option('--now', 'with --jwt: let it sign at once, as when the key before it has leaked')
+    .option('--now', 'with --jwt: let it sign at once; the key before it stays trusted')
     .action((options: AskOptions & { readonly jwt?: true; readonly now?: true }) => {
       const { jwt = false, now = false } = options
       if (now && !jwt) throw new SpindleError('usage', '--now goes with --jwt')
