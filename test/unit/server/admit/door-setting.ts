@@ -121,7 +121,11 @@ export async function setUp(
       return socket
     },
     async refused(count) {
-      while (refusals.length < count) await new Promise<void>((resolve) => (wake = resolve))
+      const late = new Promise<never>((_, reject) =>
+        setTimeout(() => reject(new Error(`${count} refusals did not come`)), 5_000).unref(),
+      )
+      while (refusals.length < count)
+        await Promise.race([new Promise<void>((resolve) => (wake = resolve)), late])
       return refusals
     },
   }

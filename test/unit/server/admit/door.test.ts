@@ -87,9 +87,17 @@ test('Door speaks TLS 1.2 and 1.3 and nothing older, HTTP/2 and nothing else, an
   }
   const old = tls({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })
   await closing(old)
-  assert.equal((await refused(1))[0]?.reason, 'handshake_failed')
+  const [tooOld] = await refused(1)
+  assert.deepEqual(
+    [tooOld?.reason, tooOld?.detail],
+    ['handshake_failed', 'ERR_SSL_UNSUPPORTED_PROTOCOL'],
+  )
   await closing(tls({ ALPNProtocols: ['http/1.1'] }))
-  assert.equal((await refused(2))[1]?.reason, 'handshake_failed')
+  const [, other] = await refused(2)
+  assert.deepEqual(
+    [other?.reason, other?.detail],
+    ['handshake_failed', 'ERR_SSL_NO_APPLICATION_PROTOCOL'],
+  )
   await closing(tls({ ALPNProtocols: [] }))
   const [, , none] = await refused(3)
   assert.equal(none?.detail, 'the client does not offer HTTP/2 (ALPN)')

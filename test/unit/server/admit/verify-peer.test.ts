@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPeerVerifier } from '../../../../src/server/admit/verify-peer.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
+import { NOW, SERVER_AUTH, bundlesOf, makeCa, makeLeaf } from '../../certs/make-certificate.ts'
 import { createFleet } from './fleet.ts'
 
 test('PeerVerifier reads the SPIFFE ID, the serial in decimal and the end of an SVID', async () => {
@@ -61,4 +62,20 @@ test('PeerVerifier says at once when the authority of an SVID is gone, and after
   assert.equal(verifier.faultOf(svid), undefined)
   await clock.advance(1)
   assert.equal(verifier.faultOf(svid), 'untrusted')
+})
+
+test('PeerVerifier takes no certificate that is not made to authenticate a client', async () => {
+  const clock = createManualClock({ now: NOW })
+  const ca = await makeCa()
+  const authorities = bundlesOf({ 'example.org': [ca] })
+  const verifier = createPeerVerifier({ clock, authorities: () => authorities })
+  assert.equal(
+    verifier.verify([(await makeLeaf({ by: ca })).der]).spiffeId,
+    'spiffe://example.org/web',
+  )
+  const serverOnly = await makeLeaf({ by: ca, purposes: [SERVER_AUTH] })
+  assert.throws(() => verifier.verify([serverOnly.der]), {
+    code: 'svid_refused',
+    message: /client/,
+  })
 })
