@@ -43,6 +43,8 @@ export type AuthorityEvent =
 export interface AuthorityState {
   readonly anchors: readonly Uint8Array[]
   readonly slots: readonly SlotView[]
+  /** Those of the anchors that will be trusted no more soon: what leads to them is to be signed anew. undefined: none. */
+  readonly taintedAnchors?: readonly Uint8Array[]
   /** Of the operator's CA and what is above it, whichever certificate ends first; undefined: nothing is above the slots. */
   readonly attached?: Life
   /** undefined: healthy; else why it cannot sign or rotate just now. */

@@ -57,6 +57,7 @@ function createDiskSource(options: DiskOptions): CaSource {
     current: (slot) => slot.signedBy === digestOf(ca().issuer.certificate),
     attached: () => ({ notBefore: ca().notBefore, notAfter: ca().notAfter }),
     anchors: () => ca().anchors,
+    taintedAnchors: () => [],
     intermediates: (slot) => slot.certificates,
     async reload() {
       try {

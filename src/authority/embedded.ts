@@ -1,7 +1,7 @@
 import { createRootCertificate } from '../certs/issuer.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
 import type { ServerX509Authority } from './authority.ts'
-import type { AuthorityOptions, CaSlotStore, CaSource } from './slot.ts'
+import type { AuthorityOptions, CaSlot, CaSlotStore, CaSource } from './slot.ts'
 import { createSlotAuthority } from './x509-slots.ts'
 
 /** An authority that is its own trust anchor: self-signed CA certificates of `caTtlMs`, all of them in the bundle. */
@@ -24,9 +24,13 @@ function embeddedSource(options: AuthorityOptions): CaSource {
     trusts: () => true,
     current: () => true,
     attached: () => undefined,
-    anchors: (slots) => slots.flatMap((slot) => slot.certificates.slice(0, 1)),
+    anchors: anchorsOf,
+    taintedAnchors: (slots) => anchorsOf(slots.filter(({ status }) => status === 'tainted')),
     intermediates: () => [],
     async reload() {},
     watch: () => () => {},
   }
 }
+
+const anchorsOf = (slots: readonly CaSlot[]): readonly Buffer[] =>
+  slots.flatMap((slot) => slot.certificates.slice(0, 1))

@@ -21,7 +21,7 @@ export interface AuthorityOptions {
 export interface CaSlot extends RotatingSlot {
   /** DER: the CA certificate, then what stands between it and its trust anchor, in order. */
   readonly certificates: readonly Buffer[]
-  /** SHA-256 (hex) of the certificate it was signed by; '' where it signed itself. */
+  /** SHA-256 (hex) of the certificate it was signed by, or, of one by a server above, of its root; '' where it signed itself. */
   readonly signedBy: string
   readonly issuer?: Issuer
 }
@@ -32,9 +32,9 @@ export interface MintedCa {
   readonly signedBy: string
 }
 
-/** Where the authority's own certificates come from: itself (embedded) or an operator's CA (disk). */
+/** Where the authority's own certificates come from: itself (embedded), an operator's CA (disk) or a server above (server). */
 export interface CaSource {
-  readonly kind: 'embedded' | 'disk'
+  readonly kind: 'embedded' | 'disk' | 'server'
   /** Why it cannot mint, or soon cannot; undefined: healthy. */
   fault(now: number): string | undefined
   /** The latest notAfter that mint could give now. */
@@ -48,9 +48,11 @@ export interface CaSource {
   trusts(slot: CaSlot): boolean
   /** Whether `slot` was signed by what signs now. */
   current(slot: CaSlot): boolean
-  /** The life of what signs these slots; undefined: they sign themselves. */
+  /** The life of what signs these slots; undefined: they sign themselves, or it is looked after by a server above. */
   attached(): Life | undefined
   anchors(slots: readonly CaSlot[]): readonly Uint8Array[]
+  /** Those of them that will be trusted no more soon. */
+  taintedAnchors(slots: readonly CaSlot[]): readonly Uint8Array[]
   /** What is sent after a leaf that `slot` signed. */
   intermediates(slot: CaSlot): readonly Buffer[]
   /** Reads its configuration again; on a fault keeps the last good one. @throws SpindleError `config_invalid` */

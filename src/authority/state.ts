@@ -8,14 +8,16 @@ export function stateOf(
   now: number,
   more: {
     readonly anchors: readonly Uint8Array[]
+    readonly taintedAnchors: readonly Uint8Array[]
     readonly attached: Life | undefined
     readonly fault: string | undefined
   },
 ): AuthorityState {
-  const { attached, fault } = more
+  const { attached, fault, taintedAnchors } = more
   return {
     anchors: distinct(more.anchors),
     slots: slotViews(slots, { now }),
+    ...(taintedAnchors.length > 0 && { taintedAnchors: distinct(taintedAnchors) }),
     ...(attached !== undefined && { attached }),
     ...(fault !== undefined && { fault }),
   }
@@ -24,11 +26,18 @@ export function stateOf(
 export function sameState(one: AuthorityState, other: AuthorityState): boolean {
   return (
     one.fault === other.fault &&
-    one.anchors.length === other.anchors.length &&
-    one.anchors.every((anchor, at) => Buffer.compare(anchor, other.anchors[at] ?? anchor) === 0) &&
+    sameList(one.anchors, other.anchors) &&
+    sameList(one.taintedAnchors ?? [], other.taintedAnchors ?? []) &&
     one.attached?.notBefore === other.attached?.notBefore &&
     one.attached?.notAfter === other.attached?.notAfter &&
     JSON.stringify(one.slots) === JSON.stringify(other.slots)
+  )
+}
+
+function sameList(one: readonly Uint8Array[], other: readonly Uint8Array[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every((der, at) => Buffer.compare(der, other[at] ?? der) === 0)
   )
 }
 

@@ -183,6 +183,7 @@ function caSlots(source: CaSource, options: AuthorityOptions): SlotKind<CaSlot, 
     stateOf: (slots, now, fault) =>
       stateOf(slots, now, {
         anchors: source.anchors(slots),
+        taintedAnchors: source.taintedAnchors(slots),
         attached: source.attached(),
         fault,
       }),

@@ -7,6 +7,7 @@ import type {
 } from '../../src/authority/authority.ts'
 import { createDiskAuthority } from '../../src/authority/disk.ts'
 import { createEmbeddedAuthority } from '../../src/authority/embedded.ts'
+import { createNestedAuthority } from '../../src/authority/server/nested.ts'
 import { createFileSlotStore } from '../../src/authority/slot-file.ts'
 import type { AuthorityOptions } from '../../src/authority/slot.ts'
 import { generateKey } from '../../src/certs/keys.ts'
@@ -18,6 +19,7 @@ import { createDiskFiles, createOperatorCa } from '../fakes/operator-ca.ts'
 import { createSeededRandom } from '../fakes/random.ts'
 import { createStateFile } from '../fakes/state-file.ts'
 import type { MemoryStateFile } from '../fakes/state-file.ts'
+import { createUpstream } from '../fakes/upstream.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
@@ -72,6 +74,23 @@ async function disk(): Promise<Kind> {
   }
 }
 
+async function nested(): Promise<Kind> {
+  const life = { notBefore: Date.UTC(2029, 0, 1), notAfter: Date.UTC(2049, 0, 1) }
+  const root = await createOperatorCa({ name: 'root', ...life })
+  const signing = await createOperatorCa({ name: 'signing', ...life, by: root })
+  return {
+    name: 'nested',
+    open: (options, file) => {
+      const about = { kind: 'server', trustDomain }
+      const store = createFileSlotStore(file, about, options.onEvent)
+      const upstream = createUpstream({ ...options, signing, above: [signing], roots: [root] })
+      // As a server keeps its bundle: from the second start on it knows the roots.
+      const knownRoots = file.text === undefined ? [] : upstream.roots
+      return createNestedAuthority({ ...options, store, upstream, knownRoots })
+    },
+  }
+}
+
 export function setting(kind: Kind): Setting {
   const clock = createManualClock()
   const random = createSeededRandom(kind.name)
@@ -111,4 +130,4 @@ export function verify(authority: X509Authority, chain: readonly Buffer[], now: 
 }
 
 /** Every kind of authority the contract holds for. */
-export const kinds = [embedded, await disk()]
+export const kinds = [embedded, await disk(), await nested()]

@@ -41,6 +41,8 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
   #timer: Timer | undefined
   #unwatch: () => void = () => {}
   #closed = false
+  /** The look that those who have nothing to sign with wait for. */
+  #looking: Promise<void> | undefined
   /** The end of the line of changes: one at a time, each seeing the outcome of the one before. */
   #line: Promise<unknown> = Promise.resolve()
 
@@ -64,7 +66,9 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
     const signer = this.#set.signer()
     if (signer !== undefined) return signer
     // The clock jumped or the machine slept: what the next look would do is due now.
-    await this.#look()
+    // All that ask meanwhile wait for one look: a server above may be long in answering.
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
+    await this.#looking
     const next = this.#set.signer()
     if (next === undefined) throw this.unavailable()
     return next
