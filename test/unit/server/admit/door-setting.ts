@@ -15,7 +15,12 @@ import {
 } from '../../../../src/gen/spindle/admin/v1/admin_pb.js'
 import { systemClock } from '../../../../src/runtime/clock.ts'
 import { createDoor } from '../../../../src/server/admit/door.ts'
-import type { Door, DoorLimits, DoorRefusal } from '../../../../src/server/admit/door.ts'
+import type {
+  Door,
+  DoorLimits,
+  DoorOptions,
+  DoorRefusal,
+} from '../../../../src/server/admit/door.ts'
 import type { DoorKey } from '../../../../src/server/admit/handshake.ts'
 import type { ServerPeer } from '../../../../src/server/admit/peer.ts'
 import type { AuditEvent } from '../../../../src/server/audit/audit.ts'
@@ -46,9 +51,15 @@ const described = (peer: ServerPeer): string =>
 
 const definition = serviceDefinition(AdminService)['GetStatus']!
 
+interface Options {
+  readonly limits?: Partial<DoorLimits>
+  readonly manual?: ManualClock
+  readonly gate?: DoorOptions['gate']
+}
+
 export async function setUp(
   t: TestContext,
-  { limits = {}, manual }: { limits?: Partial<DoorLimits>; manual?: ManualClock } = {},
+  { limits = {}, manual, gate = () => undefined }: Options = {},
 ): Promise<Setting> {
   const clock = manual ?? systemClock
   const fleet = await createFleet('example.org', clock.now())
@@ -62,7 +73,7 @@ export async function setUp(
     limits: { connections: 30, connectionsPerAddress: 20, streamsPerConnection: 4, ...limits },
     clock,
     verifier: createPeerVerifier({ clock, authorities: () => fleet.authorities }),
-    gate: () => undefined,
+    gate,
     audit: { write: (event) => audited.push(event) },
     report: {
       opened: () => undefined,
