@@ -126,7 +126,7 @@ export const ERRORS = {
   listen_failed: {
     grpc: status.FAILED_PRECONDITION,
     exit: 1,
-    todo: 'Choose an address of this host and a free port for http.listen, or 0 for any free port.',
+    todo: 'Choose an address of this host and a free port for the key that the message names, or 0 for any free port.',
   },
   unreachable: {
     grpc: status.UNAVAILABLE,
