@@ -66,7 +66,7 @@ export function createAgents(engine: Engine, writer: Writer): AgentStore {
         const gone = await writer.write(async ({ db, changed }) => {
           let query = filtered(db, { expiresBefore: expiredBefore, banned: false }).select('id')
           if (!once) query = query.where('can_reattest', '=', 1)
-          const rows = await query.limit(CHUNK).execute()
+          const rows = await query.orderBy('expires_at').orderBy('id').limit(CHUNK).execute()
           const ids = rows.map(({ id }) => id)
           if (ids.length > 0) await db.deleteFrom('agents').where('id', 'in', ids).execute()
           for (const id of ids) changed('agent', id)

@@ -87,6 +87,8 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
             .selectFrom('entries')
             .select('id')
             .where('expires_at', '<=', now)
+            .orderBy('expires_at')
+            .orderBy('id')
             .limit(CHUNK)
             .execute()
           return await deleteSome(
