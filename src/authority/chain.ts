@@ -26,10 +26,15 @@ export function pathToAnchor(
   return undefined
 }
 
+/** False, too, where OpenSSL cannot read one of them, or the key in it. */
 export function signedBy(certificate: Buffer, by: Buffer): boolean {
-  const signer = new X509Certificate(by)
-  const signed = new X509Certificate(certificate)
-  return signed.checkIssued(signer) && signed.verify(signer.publicKey)
+  try {
+    const signer = new X509Certificate(by)
+    const signed = new X509Certificate(certificate)
+    return signed.checkIssued(signer) && signed.verify(signer.publicKey)
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -56,6 +56,8 @@ test('recordReports() tells what happens to identities and CAs, and reports it a
     { kind: 'issued', tookMs: 1 },
     { kind: 'failed', message: MESSAGE, retryMs: 1 },
     { kind: 'reloaded' },
+    { kind: 'tainted', authorityId: 'bb', notAfter: 8 },
+    { kind: 'revoked', authorityId: 'bb', notAfter: 8 },
   ]
   for (const event of authority) report.authorityEvent(event)
   for (const event of authority.slice(0, 2)) report.jwtAuthorityEvent(event)
@@ -67,6 +69,8 @@ test('recordReports() tells what happens to identities and CAs, and reports it a
     { kind: 'authority', subject: 'aa', detail: 'prepared', notAfter: 9 },
     { kind: 'authority', subject: 'failed', detail: MESSAGE },
     { kind: 'authority', subject: 'reloaded' },
+    { kind: 'authority', subject: 'bb', detail: 'tainted', notAfter: 8 },
+    { kind: 'authority', subject: 'bb', detail: 'revoked', notAfter: 8 },
     { kind: 'authority', subject: 'aa', detail: 'JWT key: prepared', notAfter: 9 },
   ])
   assert.deepEqual(calls, [
