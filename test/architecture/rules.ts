@@ -1,15 +1,14 @@
 import { posix } from 'node:path'
+import { LAYERS, OWNERS } from './layers.ts'
 import {
   BANNED,
-  LAYERS,
   MOST_FILES,
   MOST_LINES,
-  OWNERS,
   PURE_BANNED,
   PURE_NODE,
   UNBOUNDED_FOLDERS,
   VAGUE_NAMES,
-} from './layers.ts'
+} from './limits.ts'
 
 /** Files of src/ without gen/: path below src/ → text. */
 export type Files = ReadonlyMap<string, string>
