@@ -12,10 +12,12 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Clock } from '../../runtime/clock.ts'
+import { readLimited } from '../files.ts'
 
 /** What SQLite keeps beside a database while it is open, and after a crash. */
 const COMPANIONS = ['-wal', '-shm', '-journal'] as const
 const ASIDE = '.set-aside-'
+const MOST_LOG_BYTES = 2 ** 30
 
 /** Whether there is a database, and what of it was left without it or set aside. */
 export interface DatabaseFiles {
@@ -36,6 +38,12 @@ export function databaseFiles(path: string): DatabaseFiles {
       .sort()
       .map((name) => join(folder, name)),
   }
+}
+
+/** The log of changes that are not in the file yet; undefined: there is none. @throws the error of the file system */
+export function readDatabaseLog(path: string): Buffer | undefined {
+  const log = `${path}-wal`
+  return existsSync(log) ? readLimited(log, MOST_LOG_BYTES) : undefined
 }
 
 /** Moves a database and what belongs to it to names not used before, and returns the database's. */

@@ -1,7 +1,8 @@
 import { SpindleError, messageOf } from '../../runtime/errors.ts'
 
-/** Primary result codes of SQLite. */
+/** Primary result codes of SQLite, which are the low byte of its codes. */
 const CODE = {
+  ERROR: 1,
   BUSY: 5,
   LOCKED: 6,
   READONLY: 8,
@@ -9,8 +10,12 @@ const CODE = {
   CORRUPT: 11,
   FULL: 13,
   CANTOPEN: 14,
+  SCHEMA: 17,
+  MISMATCH: 20,
   NOTADB: 26,
 }
+/** The file ends where it should go on. */
+const SHORT_READ = CODE.IOERR | (2 << 8)
 
 const PLAIN: ReadonlyMap<number, string> = new Map([
   [CODE.BUSY, 'another process holds it'],
@@ -23,7 +28,13 @@ const PLAIN: ReadonlyMap<number, string> = new Map([
 
 export function isCorrupt(thrown: unknown): boolean {
   const code = primaryCode(thrown)
-  return code === CODE.CORRUPT || code === CODE.NOTADB
+  return code === CODE.CORRUPT || code === CODE.NOTADB || fullCode(thrown) === SHORT_READ
+}
+
+/** At the start also what says that the tables are not those that were made. */
+export function isCorruptAtStart(thrown: unknown): boolean {
+  const code = primaryCode(thrown)
+  return isCorrupt(thrown) || code === CODE.ERROR || code === CODE.SCHEMA || code === CODE.MISMATCH
 }
 
 /** What a caller is told of something SQLite said. */
@@ -48,7 +59,12 @@ export function sqliteFault(thrown: unknown, path: string): SpindleError {
 }
 
 function primaryCode(thrown: unknown): number | undefined {
+  const code = fullCode(thrown)
+  return code === undefined ? undefined : code & 0xff
+}
+
+function fullCode(thrown: unknown): number | undefined {
   if (!(thrown instanceof Error) || !('errcode' in thrown)) return undefined
   const { errcode } = thrown
-  return typeof errcode === 'number' ? errcode & 0xff : undefined
+  return typeof errcode === 'number' ? errcode : undefined
 }

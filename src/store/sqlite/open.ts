@@ -5,6 +5,7 @@ import {
   databaseFiles,
   makeDatabaseFile,
   placeDatabase,
+  readDatabaseLog,
   removeDatabase,
   setDatabaseAside,
 } from '../../os/database/database-file.ts'
@@ -18,8 +19,9 @@ import { corrupt } from '../rows/body.ts'
 import { metaCrc, metaRow, updateMeta } from '../rows/meta.ts'
 import type { MetaTable } from '../rows/tables.ts'
 import { kyselyOver, openDatabase } from './database.ts'
-import { isCorrupt, sqliteFault } from './faults.ts'
-import { verifyPages, verifyRows } from './verify.ts'
+import { isCorruptAtStart, sqliteFault } from './faults.ts'
+import { verifyPages, verifyRows, verifySchema } from './verify.ts'
+import { verifyLog } from './wal.ts'
 
 interface Surroundings {
   readonly clock: Clock
@@ -67,6 +69,8 @@ async function makeIfNew(path: string, random: Random): Promise<void> {
 }
 
 async function openChecked(path: string, random: Random): Promise<Engine> {
+  const log = readDatabaseLog(path)
+  if (log !== undefined) verifyLog(log)
   const database = openDatabase(path)
   const writes = kyselyOver(database)
   let reads: Database | undefined
@@ -74,6 +78,7 @@ async function openChecked(path: string, random: Random): Promise<Engine> {
     verifyPages(database)
     const { from } = await transaction(writes, () => migrate(writes, 'sqlite', random))
     if (from === 0) throw corrupt('the file')
+    await verifySchema(writes, random)
     await verifyRows(writes)
     const { revision } = await metaRow(writes)
     reads = kyselyOver(openDatabase(path, { readOnly: true }))
@@ -166,7 +171,7 @@ async function transaction<T>(db: Database, work: () => Promise<T>): Promise<T> 
 
 function damaged(thrown: unknown): boolean {
   if (thrown instanceof SpindleError) return thrown.code === 'store_corrupt'
-  return thrown instanceof LeftWithout || isCorrupt(thrown)
+  return thrown instanceof LeftWithout || isCorruptAtStart(thrown)
 }
 
 function setAsideText(path: string, aside: string, why: string): string {

@@ -1,13 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { sql } from 'kysely'
 import { SpindleError } from '../../runtime/errors.ts'
+import type { Random } from '../../runtime/random.ts'
 import { nextTurn } from '../../runtime/slices.ts'
 import type { Database } from '../engine.ts'
+import { migrate } from '../migrations.ts'
 import { agentOf, agentRow } from '../rows/agents.ts'
 import { corrupt, digest } from '../rows/body.ts'
 import { entryOf, entryRow } from '../rows/entry-row.ts'
 import { TOKEN } from '../rows/join-tokens.ts'
 import { metaCrc, metaRow } from '../rows/meta.ts'
 import { readRecord } from '../rows/records.ts'
+import { kyselyOver, openDatabase } from './database.ts'
 
 const ROWS_A_TURN = 500
 
@@ -21,6 +25,29 @@ export function verifyPages(database: DatabaseSync): void {
   const faults = said.map((row) => String(row['integrity_check'])).filter((text) => text !== 'ok')
   if (orphans.length > 0) faults.push('rows whose owner is missing')
   if (faults.length > 0) throw new SpindleError('store_corrupt', `the store: ${faults.join('; ')}`)
+}
+
+/** Whether the tables and indexes are those that are made; there may be more. @throws SpindleError `store_corrupt` */
+export async function verifySchema(db: Database, random: Random): Promise<void> {
+  const fresh = kyselyOver(openDatabase(':memory:'))
+  try {
+    await migrate(fresh, 'sqlite', random)
+    const found = new Set(await schemaOf(db))
+    for (const part of await schemaOf(fresh))
+      if (!found.has(part)) throw corrupt(`the table or index ${part.split(' ')[1]}`)
+  } finally {
+    await fresh.destroy()
+  }
+}
+
+async function schemaOf(db: Database): Promise<readonly string[]> {
+  const { rows } = await sql<{
+    type: string
+    name: string
+    of: string
+    text: string | null
+  }>`select type, name, tbl_name as of, sql as text from sqlite_schema`.execute(db)
+  return rows.map(({ type, name, of, text }) => [type, name, of, text].join(' '))
 }
 
 /**
