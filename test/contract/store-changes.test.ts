@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { agent, bundle, entry, entryId, id, kinds, storeTest, td } from './stores.ts'
+import { agent, bundle, entry, entryId, id, td } from '../fakes/store-values.ts'
+import { kinds, storeTest } from './stores.ts'
 
 for (const kind of kinds) {
   describe(`Store, ${kind.name}: changes`, () => {

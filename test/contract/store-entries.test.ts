@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { EntryFilter } from '../../src/store/port.ts'
-import { entry, entryId, id, kinds, selectors, storeTest, td } from './stores.ts'
+import { entry, entryId, id, selectors, td } from '../fakes/store-values.ts'
+import { kinds, storeTest } from './stores.ts'
 
 const DAY = 86_400_000
 

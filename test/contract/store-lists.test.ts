@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { SetMatch } from '../../src/store/port.ts'
-import { byText, entry, entryId, kinds, pages, selectors, storeTest, td } from './stores.ts'
+import { entry, entryId, selectors, td } from '../fakes/store-values.ts'
+import { byText, kinds, pages, storeTest } from './stores.ts'
 
 for (const kind of kinds) {
   describe(`Store, ${kind.name}: entries, listed`, () => {

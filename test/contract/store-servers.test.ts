@@ -7,7 +7,8 @@ import type { Store } from '../../src/store/port.ts'
 import type { PostgresServer } from '../fakes/postgres-server.ts'
 import { eventually } from '../e2e/rig/rig.ts'
 import { until } from '../fakes/until.ts'
-import { entry, placeOf, sharedPostgres } from './stores.ts'
+import { entry } from '../fakes/store-values.ts'
+import { placeOf, sharedPostgres } from './stores.ts'
 import type { Place } from './stores.ts'
 
 interface Shared {

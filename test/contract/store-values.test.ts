@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { Store } from '../../src/store/port.ts'
-import { agent, bundle, entry, id, kinds, pages, selectors, storeTest, td } from './stores.ts'
+import { agent, bundle, entry, id, selectors, td } from '../fakes/store-values.ts'
+import { kinds, pages, storeTest } from './stores.ts'
 
 for (const kind of kinds) {
   describe(`Store, ${kind.name}: agents, tokens, bundles, federation, servers`, () => {

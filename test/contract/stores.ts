@@ -1,10 +1,6 @@
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { parseEntryId } from '../../src/registration/server-entry.ts'
-import { parseSelector } from '../../src/registration/selector.ts'
-import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts'
-import type { AttestedAgent, NewEntry, StoredBundle } from '../../src/store/model.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { StoreOptions } from '../../src/store/open.ts'
 import type { Page, PageRequest, Store } from '../../src/store/port.ts'
@@ -95,54 +91,6 @@ export function storeTest(
 }
 
 export const byText = (a: string, b: string): number => (a < b ? -1 : Number(a > b))
-
-export const id = (path: string) => parseSpiffeId(`spiffe://example.org${path}`)
-export const td = parseTrustDomain
-export const selectors = (...texts: readonly string[]) => texts.map(parseSelector)
-export const entryId = parseEntryId
-
-/** An entry whose SPIFFE ID has `path`. */
-export function entry(path: string, more: Partial<NewEntry> = {}): NewEntry {
-  return {
-    spiffeId: id(path),
-    parentId: id('/spire/agent/a'),
-    selectors: selectors('unix:uid:1'),
-    federatesWith: [],
-    dnsNames: [],
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    ...more,
-  }
-}
-
-export function agent(path: string, more: Partial<AttestedAgent> = {}): AttestedAgent {
-  return {
-    id: id(path),
-    attestationType: 'join_token',
-    serial: '1',
-    expiresAt: 1_000,
-    canReattest: false,
-    banned: false,
-    version: '',
-    selectors: [],
-    ...more,
-  }
-}
-
-export function bundle(name: string, more: Partial<StoredBundle> = {}): StoredBundle {
-  return {
-    trustDomain: td(name),
-    x509Authorities: [{ certificate: Uint8Array.of(0x30, 0, 255), tainted: false }],
-    jwtAuthorities: [],
-    witAuthorities: [],
-    sequence: 1,
-    ...more,
-  }
-}
 
 /** All pages, of `limit` items. */
 export async function pages<T>(

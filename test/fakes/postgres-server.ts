@@ -100,8 +100,18 @@ export async function startPostgres(
       return Promise.resolve(target(name))
     },
     async start() {
-      child = await startChild(join(programs, 'postgres'), ['-D', data], { ...owner, cwd: '/' })
-      await ready(socket, child)
+      // After a kill, what it had started may need a moment to see that it is gone.
+      for (let attempt = 0; ; attempt++) {
+        const next = await startChild(join(programs, 'postgres'), ['-D', data], {
+          ...owner,
+          cwd: '/',
+        })
+        child = next
+        const ended = next.ended.then(() => false)
+        if (await Promise.race([ready(socket, next), ended])) return
+        assert(attempt < 100, next.output())
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
     },
     async stop(signal = 'SIGINT') {
       child?.signal(signal)
@@ -120,10 +130,10 @@ export async function startPostgres(
 }
 
 /** It is up when it answers the start of a session, with whatever. */
-async function ready(socket: string, child: Child): Promise<void> {
+async function ready(socket: string, child: Child): Promise<boolean> {
   const until = performance.now() + 20_000
   while (performance.now() < until) {
-    if (await accepts(socket)) return
+    if (await accepts(socket)) return true
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   assert.fail(`PostgreSQL does not come up: ${child.output()}`)

@@ -1,6 +1,6 @@
 /** Random steps on a store: few keys and few values, so that they meet. */
 import fc from 'fast-check'
-import { entryId, id, selectors, td } from '../contract/stores.ts'
+import { entryId, id, selectors, td } from '../fakes/store-values.ts'
 
 const ids = Array.from({ length: 8 }, (_, at) => entryId(`e${at}`))
 const paths = ['/a', '/b', '/spire/agent/1']

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Store } from '../../src/store/port.ts'
-import { agent, bundle, entry, id, pages } from '../contract/stores.ts'
+import { pages } from '../contract/stores.ts'
+import { agent, bundle, entry, id } from '../fakes/store-values.ts'
 import type { Place } from '../contract/stores.ts'
 import type { Content, Step } from './store-history.ts'
 import { StoreModel } from './store-model.ts'

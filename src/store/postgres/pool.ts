@@ -59,6 +59,7 @@ export function openPool(target: PostgresTarget): Database {
   const pool = new pg.Pool({ ...clientConfig(target), max: MOST_CONNECTIONS })
   // One that nobody was using was lost: the next one who needs one makes another.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const guarded: PostgresPool = {
     options: pool.options,
     connect: async () => guard(await pool.connect()),
@@ -69,6 +70,11 @@ export function openPool(target: PostgresTarget): Database {
 
 function guard(client: pg.PoolClient): PostgresPoolClient {
   let broken: unknown
+  // Lost between two statements: without a listener, Node ends the process.
+  const lost = (thrown: Error): void => {
+    broken ??= thrown
+  }
+  client.on('error', lost)
   const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
     // As a rollback would, which has nothing to roll back.
     if (broken !== undefined) throw broken
@@ -81,6 +87,9 @@ function guard(client: pg.PoolClient): PostgresPoolClient {
   }
   return {
     query: query as PostgresPoolClient['query'],
-    release: (destroy = false) => client.release(destroy || broken !== undefined),
+    release(destroy = false) {
+      client.removeListener('error', lost)
+      client.release(destroy || broken !== undefined)
+    },
   }
 }
