@@ -85,12 +85,12 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
       const cause = atCommit ? thrown.cause : thrown
       const lost = engine.isLost(cause)
       if (!atCommit && lost && again) return await settle(group, false)
-      // One of them is at fault: it alone shall be refused.
-      if (!atCommit && !lost && group.length > 1) {
+      const fault = engine.fault(cause)
+      // One of them is at fault, unless the database is: that one alone shall be refused.
+      if (!atCommit && fault.code !== 'store_unavailable' && group.length > 1) {
         for (const job of group) await settle([job], again)
         return
       }
-      const fault = engine.fault(cause)
       const unknown = atCommit && engine.commitIsUnknown(cause)
       const error = unknown
         ? new SpindleError(

@@ -19,6 +19,11 @@ export interface PostgresServer {
   database(options?: string): Promise<PostgresTarget>
   /** What psql answers, without decoration. */
   query(sql: string, database?: string): string
+  /** A session that goes on; `started` once the statements before the last one are done. */
+  inBackground(
+    sql: string,
+    database: string,
+  ): { readonly started: Promise<unknown>; stop(): Promise<void> }
   readonly child: Child
   readonly socket: string
   start(): Promise<void>
@@ -76,19 +81,37 @@ export async function startPostgres(
   })
   let child: Child | undefined
   let count = 0
-  const query = (sql: string, database = 'postgres'): string => {
+  const psql = (sql: readonly string[], database: string): string[] => {
     const place = ['-h', folder, '-p', String(PORT), '-U', 'spindle', '-d', database]
-    const args = ['-X', '-At', '-v', 'ON_ERROR_STOP=1', ...place, '-c', sql]
-    const ran = spawnSync(join(programs, 'psql'), args, {
-      cwd: '/',
-      encoding: 'utf8',
-      timeout: 20_000,
-    })
+    return ['-X', '-At', '-v', 'ON_ERROR_STOP=1', ...place, ...sql.flatMap((one) => ['-c', one])]
+  }
+  const query = (sql: string, database = 'postgres'): string => {
+    const options = { cwd: '/', encoding: 'utf8', timeout: 20_000 } as const
+    const ran = spawnSync(join(programs, 'psql'), psql([sql], database), options)
     assert.equal(ran.status, 0, ran.stderr)
     return ran.stdout.trim()
   }
   const server: PostgresServer = {
     query,
+    inBackground(sql, database) {
+      const statements = sql.split('; ')
+      const last = statements.pop() ?? ''
+      const session = startChild(
+        join(programs, 'psql'),
+        psql([...statements, `\\echo started`, last], database),
+        { cwd: '/' },
+      )
+      return {
+        started: session.then((client) => client.line((line) => line === 'started')),
+        async stop() {
+          // It goes on in the server without its client.
+          query(
+            `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'psql' and datname = '${database}'`,
+          )
+          await (await session).stop()
+        },
+      }
+    },
     socket,
     get child() {
       assert.ok(child)

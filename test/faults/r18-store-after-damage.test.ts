@@ -113,6 +113,12 @@ for (const [what, damage] of Object.entries(damages)) {
   })
 }
 
+test('R18: a database that is empty, or ends within its first page, is set aside as it is', async (t) => {
+  const whole = await wholeDatabase(t)
+  for (const length of [0, 1, 15, 16, 99, 100, 511, 512, 4095])
+    assert.equal(await judge(whole, whole.bytes.subarray(0, length)), 'aside', `${length} bytes`)
+})
+
 test('R18: a log that was damaged is set aside with its database, or loses what could be a change that a power cut fell into', async (t) => {
   const folder = temporaryFolder(t)
   const path = join(folder, 'store.db')

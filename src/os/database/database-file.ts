@@ -9,6 +9,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Clock } from '../../runtime/clock.ts'
@@ -22,6 +23,8 @@ const MOST_LOG_BYTES = 2 ** 30
 /** Whether there is a database, and what of it was left without it or set aside. */
 export interface DatabaseFiles {
   readonly there: boolean
+  /** It is there and holds nothing: one that was cut off. */
+  readonly isEmpty: boolean
   /** Paths. */
   readonly leftOver: readonly string[]
   readonly setAside: readonly string[]
@@ -32,6 +35,7 @@ export function databaseFiles(path: string): DatabaseFiles {
   const there = existsSync(path)
   return {
     there,
+    isEmpty: there && statSync(path).size === 0,
     leftOver: there ? [] : COMPANIONS.map((end) => path + end).filter(existsSync),
     setAside: readdirSync(folder)
       .filter((name) => name.startsWith(basename(path) + ASIDE))

@@ -5,10 +5,9 @@ import type { PostgresTarget } from './target.ts'
 
 /** Of the system and of `pg`: no answer of the server's. */
 const CONNECTION = /^(?:E[A-Z]+|ERR_TLS.*|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
-const CONNECTION_TEXT =
-  /terminated|closed|connection error|timeout exceeded when trying to connect|SSL connection|socket disconnected/i
+const CONNECTION_TEXT = /terminated|closed|connection error|SSL connection|socket disconnected/i
 /** The client gave up on an answer. */
-const NO_ANSWER = /Query read timeout|timeout expired/
+const NO_ANSWER = /Query read timeout|timeout expired|timeout exceeded when trying to connect/
 
 /** By SQLSTATE: what is wrong, in plain words. */
 const PLAIN: readonly (readonly [state: RegExp, text: string])[] = [

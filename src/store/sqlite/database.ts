@@ -35,6 +35,12 @@ export function openDatabase(
   }
 }
 
+/** Kysely closes nothing that it was never asked through, so the database is closed by itself. */
+export async function closeDatabase(db: Database, database: DatabaseSync): Promise<void> {
+  await db.destroy()
+  if (database.isOpen) database.close()
+}
+
 /** Statements are prepared once. Destroying it closes the database. */
 export function kyselyOver(database: DatabaseSync): Database {
   const prepared = new Map<string, Statement>()

@@ -41,6 +41,10 @@ export function isCorruptAtStart(thrown: unknown): boolean {
 export function sqliteFault(thrown: unknown, path: string): SpindleError {
   if (thrown instanceof SpindleError) return thrown
   const code = primaryCode(thrown)
+  if (code === undefined && isOfFiles(thrown))
+    return new SpindleError('store_unavailable', `the store ${path}: ${messageOf(thrown)}`, {
+      cause: thrown,
+    })
   if (code === undefined)
     return new SpindleError('internal', `the store: ${messageOf(thrown)}`, { cause: thrown })
   if (isCorrupt(thrown))
@@ -56,6 +60,11 @@ export function sqliteFault(thrown: unknown, path: string): SpindleError {
     `the store ${path}: ${told}`,
     { cause: thrown },
   )
+}
+
+/** ENOENT, EACCES, ENOSPC … */
+function isOfFiles(thrown: unknown): boolean {
+  return thrown instanceof Error && 'syscall' in thrown && 'errno' in thrown
 }
 
 function primaryCode(thrown: unknown): number | undefined {

@@ -18,7 +18,7 @@ import { migrate, newLineage } from '../migrations.ts'
 import { corrupt } from '../rows/body.ts'
 import { metaCrc, metaRow, updateMeta } from '../rows/meta.ts'
 import type { MetaTable } from '../rows/tables.ts'
-import { kyselyOver, openDatabase } from './database.ts'
+import { closeDatabase, kyselyOver, openDatabase } from './database.ts'
 import { isCorruptAtStart, sqliteFault } from './faults.ts'
 import { verifyPages, verifyRows, verifySchema } from './verify.ts'
 import { verifyLog } from './wal.ts'
@@ -59,21 +59,23 @@ async function makeIfNew(path: string, random: Random): Promise<void> {
   // Under its name there is only ever a whole one: an empty file is one that was cut off.
   const made = `${path}.new`
   makeDatabaseFile(made)
-  const db = kyselyOver(openDatabase(made))
+  const database = openDatabase(made)
+  const db = kyselyOver(database)
   try {
     await transaction(db, () => migrate(db, 'sqlite', random))
   } finally {
-    await db.destroy()
+    await closeDatabase(db, database)
   }
   placeDatabase(made, path)
 }
 
 async function openChecked(path: string, random: Random): Promise<Engine> {
+  // SQLite would begin a new one in it, and what was there would not be set aside as it was.
+  if (databaseFiles(path).isEmpty) throw corrupt('the file')
   const log = readDatabaseLog(path)
   if (log !== undefined) verifyLog(log)
   const database = openDatabase(path)
   const writes = kyselyOver(database)
-  let reads: Database | undefined
   try {
     verifyPages(database)
     const { from } = await transaction(writes, () => migrate(writes, 'sqlite', random))
@@ -81,11 +83,10 @@ async function openChecked(path: string, random: Random): Promise<Engine> {
     await verifySchema(writes, random)
     await verifyRows(writes)
     const { revision } = await metaRow(writes)
-    reads = kyselyOver(openDatabase(path, { readOnly: true }))
-    return createEngine({ path, database, writes, reads, revision, random })
+    const readOnly = openDatabase(path, { readOnly: true })
+    return createEngine({ path, database, writes, readOnly, revision, random })
   } catch (thrown) {
-    await reads?.destroy()
-    await writes.destroy()
+    await closeDatabase(writes, database)
     throw thrown
   }
 }
@@ -94,12 +95,13 @@ interface Opened {
   readonly path: string
   readonly database: DatabaseSync
   readonly writes: Database
-  readonly reads: Database
+  readonly readOnly: DatabaseSync
   readonly revision: number
   readonly random: Random
 }
 
-function createEngine({ path, database, writes, reads, revision, random }: Opened): Engine {
+function createEngine({ path, database, writes, readOnly, revision, random }: Opened): Engine {
+  const reads = kyselyOver(readOnly)
   return {
     reads,
     writes,
@@ -117,9 +119,9 @@ function createEngine({ path, database, writes, reads, revision, random }: Opene
       }
     },
     async close() {
-      await reads.destroy()
+      await closeDatabase(reads, readOnly)
       // The last one to close brings what is in the log into the file.
-      await writes.destroy()
+      await closeDatabase(writes, database)
     },
   }
 }
@@ -147,7 +149,7 @@ async function copyTo(database: DatabaseSync, path: string, random: Random): Pro
       await verifyRows(db)
       await transaction(db, () => updateMeta(db, { lineage: newLineage(random) }))
     } finally {
-      await db.destroy()
+      await closeDatabase(db, copy)
     }
     placeDatabase(made, path)
   } catch (thrown) {
