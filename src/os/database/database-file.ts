@@ -19,12 +19,14 @@ import { readLimited } from '../files.ts'
 const COMPANIONS = ['-wal', '-shm', '-journal'] as const
 const ASIDE = '.set-aside-'
 const MOST_LOG_BYTES = 2 ** 30
+/** SQLite's own size of a page, unless it is told another. */
+const PAGE_BYTES = 4096
 
 /** Whether there is a database, and what of it was left without it or set aside. */
 export interface DatabaseFiles {
   readonly there: boolean
-  /** It is there and holds nothing: one that was cut off. */
-  readonly isEmpty: boolean
+  /** It is there and has not one whole page: it was cut off. */
+  readonly isCutOff: boolean
   /** Paths. */
   readonly leftOver: readonly string[]
   readonly setAside: readonly string[]
@@ -35,7 +37,7 @@ export function databaseFiles(path: string): DatabaseFiles {
   const there = existsSync(path)
   return {
     there,
-    isEmpty: there && statSync(path).size === 0,
+    isCutOff: there && statSync(path).size < PAGE_BYTES,
     leftOver: there ? [] : COMPANIONS.map((end) => path + end).filter(existsSync),
     setAside: readdirSync(folder)
       .filter((name) => name.startsWith(basename(path) + ASIDE))

@@ -71,7 +71,7 @@ async function makeIfNew(path: string, random: Random): Promise<void> {
 
 async function openChecked(path: string, random: Random): Promise<Engine> {
   // SQLite would begin a new one in it, and what was there would not be set aside as it was.
-  if (databaseFiles(path).isEmpty) throw corrupt('the file')
+  if (databaseFiles(path).isCutOff) throw corrupt('the file')
   const log = readDatabaseLog(path)
   if (log !== undefined) verifyLog(log)
   const database = openDatabase(path)
