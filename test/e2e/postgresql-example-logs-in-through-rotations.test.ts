@@ -239,6 +239,9 @@ test('PostgreSQL by its example: clients log in by certificate through rotations
           const now = await shown(server.address)
           return now.serial !== serial && now.serial
         })
+        // Of the generations of a folder the one before the last is gone: a login that has just begun still reads it.
+        const begun = load.answered
+        await eventually('a login since then', () => load.answered > begun + 1)
       }
       await eventually(
         'certificates of three CAs',

@@ -159,7 +159,8 @@ export class SlotSet<Slot extends RotatingSlot, State> {
    * fails the slot is published all the same, but counts as unpublished, so that it signs in an emergency only.
    */
   async #save(): Promise<void> {
-    const now = this.#options.clock.now()
+    // A whole millisecond, as it is stored, and not before it is out.
+    const now = Math.ceil(this.#options.clock.now())
     const published = this.#slots.map((slot) => ({ ...slot, publishedAt: slot.publishedAt ?? now }))
     try {
       await this.#store.save(published)
