@@ -49,7 +49,7 @@ test('workload jwt gives the token of each identity, of one, or nothing but the 
   assert.equal(all.code, 0, all.err)
   assert.equal(all.out.match(/^token +ey\S+$/gm)?.length, 2)
   assert.match(all.out, /^audience +a, b$/m)
-  assert.match(all.out, /^expires +in (4m 5\ds|5m)/m)
+  assert.match(all.out, /^expires +in (4m|5m)/m)
   const db = ['jwt', '--audience', 'a', '--spiffe-id', 'spiffe://example.org/db', '-o', 'json']
   const { svids } = JSON.parse((await workload(agent, db)).out) as { svids: { token: string }[] }
   assert.equal(svids.length, 1)
