@@ -109,6 +109,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'registration',
       'spiffe',
       'os',
+      'wire',
+      'gen',
       'telemetry',
     ],
     reason: `${STAGE} (obtain reads entries and opens the authority as config describes them)`,
@@ -160,7 +162,97 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['agent/accept', 'certs', 'spiffe', 'os', 'wire', 'gen', 'server/audit', 'telemetry'],
     reason: `${SERVER_STAGE} (accept knows nothing of agents: a local socket is the same socket here)`,
   },
-  'server/serve': { may: [], reason: SERVER_STAGE },
+  'server/enroll': {
+    may: [
+      'server/admit',
+      'server/audit',
+      'certs',
+      'config',
+      'registration',
+      'spiffe',
+      'store',
+      'os',
+      'wire',
+      'telemetry',
+    ],
+    reason: `${SERVER_STAGE} (enroll keeps the registry and judges the proofs of nodes)`,
+  },
+  'server/issue': {
+    may: [
+      'server/admit',
+      'server/audit',
+      'server/enroll',
+      'authority',
+      'certs',
+      'config',
+      'jwt',
+      'registration',
+      'spiffe',
+      'store',
+      'os',
+      'wire',
+      'gen',
+      'telemetry',
+    ],
+    reason: `${SERVER_STAGE} (issue opens the authority as config describes it, which may be another server's)`,
+  },
+  'server/publish': {
+    may: [
+      'server/admit',
+      'server/audit',
+      'server/enroll',
+      'server/issue',
+      'authority',
+      'registration',
+      'spiffe',
+      'store',
+      'wire',
+      'gen',
+      'telemetry',
+    ],
+    reason: `${SERVER_STAGE} (publish tells agents what has changed)`,
+  },
+  'server/serve': {
+    may: [
+      'server/admit',
+      'server/audit',
+      'server/enroll',
+      'server/issue',
+      'server/publish',
+      'authority',
+      'certs',
+      'jwt',
+      'registration',
+      'spiffe',
+      'store',
+      'wire',
+      'gen',
+      'telemetry',
+    ],
+    reason: `${SERVER_STAGE}; serve answers from what the stages hold and touches neither kernel nor files`,
+  },
+  server: {
+    may: [
+      'server/admit',
+      'server/audit',
+      'server/enroll',
+      'server/issue',
+      'server/publish',
+      'server/serve',
+      'agent/accept',
+      'authority',
+      'config',
+      'gen',
+      'http',
+      'os',
+      'registration',
+      'spiffe',
+      'store',
+      'telemetry',
+      'wire',
+    ],
+    reason: 'server.ts composes the stages; it is the one place that knows all of them',
+  },
   cli: {
     may: [
       'agent',
@@ -172,7 +264,9 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'gen',
       'os',
       'registration',
+      'server',
       'spiffe',
+      'store',
       'telemetry',
       'wire',
       'workload',
@@ -183,70 +277,3 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   main: { may: ['cli'], reason: 'main.ts holds argv, env, signals and exit; the rest is in cli' },
 }
-
-export interface Owner {
-  /** The import, exactly or as the beginning before a `/`. */
-  readonly name: string
-  readonly folders: readonly string[]
-  readonly reason: string
-}
-
-export const OWNERS: readonly Owner[] = [
-  {
-    name: '@peculiar/x509',
-    folders: ['certs'],
-    reason: 'its dates, serials and algorithms come from globals: only certs keeps it in check',
-  },
-  {
-    name: 'node-forge',
-    folders: ['certs'],
-    reason: 'its checks of signatures have been wrong before: it opens PKCS#12 files, nothing else',
-  },
-  {
-    name: 'jose',
-    folders: ['jwt'],
-    reason: 'its defaults accept more than SPIFFE does: only jwt calls it, with every check named',
-  },
-  { name: 'reflect-metadata', folders: ['certs'], reason: 'only @peculiar/x509 needs it' },
-  { name: 'koffi', folders: ['os'], reason: 'only os touches the kernel' },
-  { name: 'node:fs', folders: ['os'], reason: 'only os touches files' },
-  { name: 'node:child_process', folders: ['os'], reason: 'only os starts processes' },
-  {
-    name: 'node:net',
-    folders: ['os', 'wire', 'agent/accept', 'server/admit', 'http', 'config', 'cli'],
-    reason:
-      'sockets are opened by os and accepted by accept and admit (http, config and cli ask isIP)',
-  },
-  {
-    name: '@grpc/grpc-js',
-    folders: ['wire', 'agent/serve', 'agent', 'workload'],
-    reason: 'gRPC ends at wire and at the services that serve holds',
-  },
-  {
-    name: '@bufbuild/protobuf',
-    folders: ['xds', 'wire', 'agent/serve', 'agent', 'server/admit', 'workload', 'cli', 'gen'],
-    reason: 'messages are encoded where they are sent',
-  },
-  {
-    name: 'kysely',
-    folders: ['store'],
-    reason: 'what is asked of a database is a method of the store, and alike on both engines',
-  },
-  {
-    name: 'node:sqlite',
-    folders: ['store'],
-    reason: 'its calls hold the event loop: only store knows how long',
-  },
-  { name: 'pg', folders: ['store'], reason: 'store gives each call of it a deadline' },
-  { name: 'fastify', folders: ['http'], reason: 'only http serves HTTP' },
-  {
-    name: 'prom-client',
-    folders: ['telemetry', 'agent'],
-    reason: 'every metric is in the table of telemetry (agent.ts makes the registry)',
-  },
-  { name: 'uplot', folders: ['page'], reason: 'only the page draws' },
-  { name: 'pino', folders: ['telemetry'], reason: 'every line of log goes through its redaction' },
-  { name: 'zod', folders: ['config'], reason: 'input is checked once, at the edge' },
-  { name: 'yaml', folders: ['config', 'cli'], reason: 'config reads YAML, `-o yaml` writes it' },
-  { name: 'commander', folders: ['cli'], reason: 'only cli reads arguments' },
-]

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { LAYERS, OWNERS } from './layers.ts'
+import { LAYERS } from './layers.ts'
 import {
   BANNED,
   MOST_FILES,
@@ -9,6 +9,7 @@ import {
   UNBOUNDED_FOLDERS,
   VAGUE_NAMES,
 } from './limits.ts'
+import { OWNERS } from './owners.ts'
 
 /** Files of src/ without gen/: path below src/ → text. */
 export type Files = ReadonlyMap<string, string>

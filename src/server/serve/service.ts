@@ -1,0 +1,102 @@
+/** How a service of the API is made of plain functions and added to both doors. */
+import type {
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from '@bufbuild/protobuf'
+import { create } from '@bufbuild/protobuf'
+import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import { SpindleError, codeOf } from '../../runtime/errors.ts'
+import { serviceDefinition } from '../../wire/service.ts'
+import { WordedStatus, statusOf } from '../../wire/status.ts'
+import { auditCaller } from '../admit/peer.ts'
+import type { ServerPeer } from '../admit/peer.ts'
+import type { AuditCaller } from '../audit/audit.ts'
+
+/** A way in: the TCP door or the admin socket. */
+export interface Way {
+  readonly server: Pick<Server, 'addService'>
+  peerOf(call: { getAuthContext(): unknown }): ServerPeer
+}
+
+/** A service as server.ts composes it. */
+export interface ApiService {
+  addTo(way: Way): void
+  /** Ends the calls that have no end of their own. */
+  endStreams(why: string): void
+}
+
+/** Of the call that is answered: who asks, and the two fields an audit line begins with. */
+export interface Asked {
+  readonly peer: ServerPeer
+  readonly caller: AuditCaller
+  /** `/package.Service/Method` */
+  readonly method: string
+}
+
+/** An answer for each unary method, by its name as generated code has it (`batchCreateEntry`). What is not there is UNIMPLEMENTED. */
+export type Answers<S extends DescService> = {
+  readonly [Name in keyof S['method']]?: S['method'][Name] extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageShape<I>, asked: Asked) => Promise<MessageInitShape<O>> | MessageInitShape<O>
+    : never
+}
+
+/** Told of what nobody raised on purpose, of which the caller is only told that it happened. */
+export type Faulted = (method: string, thrown: unknown) => void
+
+type UnaryCall = Pick<ServerUnaryCall<unknown, unknown>, 'request' | 'getAuthContext'>
+
+/** grpc-js handlers of a service by method name; streams are added by who owns them. */
+export function unaryHandlers<S extends DescService>(
+  service: S,
+  answers: Answers<S>,
+  { way, faulted }: { readonly way: Way; readonly faulted: Faulted },
+): Record<string, (call: UnaryCall, done: sendUnaryData<unknown>) => void> {
+  const handlers: Record<string, (call: UnaryCall, done: sendUnaryData<unknown>) => void> = {}
+  for (const method of service.methods) {
+    if (method.methodKind !== 'unary') continue
+    const path = `/${service.typeName}/${method.name}`
+    const answer = (answers as Record<string, AnyAnswer | undefined>)[method.localName]
+    handlers[method.name] = (call, done) => {
+      answerOf(answer, call, { path, peer: way.peerOf(call) }).then(
+        (value) =>
+          done(null, create(method.output, value as MessageInitShape<typeof method.output>)),
+        (thrown: unknown) => {
+          if (codeOf(thrown) === 'internal' && !(thrown instanceof WordedStatus))
+            faulted(path, thrown)
+          done(statusOf(thrown))
+        },
+      )
+    }
+  }
+  return handlers
+}
+
+type AnyAnswer = (request: unknown, asked: Asked) => unknown
+
+async function answerOf(
+  answer: AnyAnswer | undefined,
+  call: UnaryCall,
+  { path, peer }: { readonly path: string; readonly peer: ServerPeer },
+): Promise<unknown> {
+  if (answer === undefined) throw new SpindleError('unsupported', `${path} is not offered`)
+  return await answer(call.request, { peer, caller: auditCaller(peer), method: path })
+}
+
+/** A service of unary methods alone. */
+export function unaryService<S extends DescService>(
+  service: S,
+  answers: Answers<S>,
+  faulted: Faulted,
+): ApiService {
+  return {
+    addTo(way) {
+      way.server.addService(
+        serviceDefinition(service),
+        unaryHandlers(service, answers, { way, faulted }),
+      )
+    },
+    endStreams() {},
+  }
+}
