@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { messageOf } from '../../runtime/errors.ts'
 import { isWorkloadId, trustDomainOf } from '../../spiffe/spiffe-id.ts'
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts'
 import { caFiles, lifetimes, socketPathFault } from '../checks.ts'
@@ -7,6 +8,7 @@ import { shown } from '../fault.ts'
 import { durationText } from '../scalars.ts'
 import { isMapping } from '../schema-node.ts'
 import type { PathFault } from '../text/source-text.ts'
+import { parsePostgresUrl } from './postgres-url.ts'
 import type { ServerFile } from './schema.ts'
 
 /* What holds between keys; like ../checks.ts, these run also where single keys are wrong. */
@@ -28,6 +30,7 @@ function allFaults(file: LooseServerFile, folder: string): readonly PathFault[] 
     ...caFiles(file),
     ...adminSocket(file, folder),
     ...admins(file),
+    ...database(file),
   ]
 }
 
@@ -60,6 +63,20 @@ function admins(file: LooseServerFile): readonly PathFault[] {
   })
 }
 
+function database({ store }: LooseServerFile): readonly PathFault[] {
+  if (store?.kind !== 'postgres') return []
+  const { url, urlFile } = store as { readonly url?: unknown; readonly urlFile?: unknown }
+  if ((url === undefined) === (urlFile === undefined))
+    return [{ path: ['store'], message: 'allowed: one of url and urlFile' }]
+  if (typeof url !== 'string') return []
+  try {
+    parsePostgresUrl(url)
+    return []
+  } catch (thrown) {
+    return [{ path: ['store', 'url'], message: messageOf(thrown) }]
+  }
+}
+
 /** What is allowed and most likely not meant. */
 export function serverWarnings(file: ServerFile): readonly PathFault[] {
   const warnings: PathFault[] = []
@@ -75,6 +92,13 @@ export function serverWarnings(file: ServerFile): readonly PathFault[] {
       warnings.push({
         path: ['svid', key],
         message: `is ${durationText(ttl)}: an X.509-SVID ends with the CA that signed it, so it may be shorter; with a caTtl of ${durationText(CERTAIN_PART * ttl)} it is not`,
+      })
+  }
+  if (file.store.kind === 'postgres' && file.store.url !== undefined) {
+    if (parsePostgresUrl(file.store.url).password !== undefined)
+      warnings.push({
+        path: ['store', 'url'],
+        message: 'holds a password that whoever reads this file reads too: urlFile is for that',
       })
   }
   if (Object.values(file.nodeAttestors).every((attestor) => attestor === undefined))

@@ -51,6 +51,46 @@ const nodeAttestors = z
     'How nodes prove who they are. Those that are not named are off; unset: `joinToken` alone.',
   )
 
+const store = z
+  .discriminatedUnion('kind', [
+    z
+      .strictObject({
+        kind: z.literal('sqlite').describe('A SQLite database of this server alone.'),
+        file: path()
+          .optional()
+          .describe('The database; in a folder that only this server may write.')
+          .meta({
+            example: '/var/lib/spindle-server/registry.db',
+            defaultText: '`registry.db` in `stateDir`',
+          }),
+      })
+      .describe('The embedded database: nothing else is needed.'),
+    z
+      .strictObject({
+        kind: z
+          .literal('postgres')
+          .describe('A PostgreSQL database that several servers may share: `url` or `urlFile`.'),
+        url: z
+          .string()
+          .min(1)
+          .max(4096)
+          .optional()
+          .describe(
+            'The database, as `postgres://user@db.example.org:5432/spindle`. `sslmode` (`disable`, `require`, `verify-full`) and `sslrootcert` may follow; a URL with a password belongs in `urlFile`.',
+          )
+          .meta({ label: 'URL', example: 'postgres://spindle@db.example.org:5432/spindle' }),
+        urlFile: path()
+          .optional()
+          .describe('A file that holds such a URL and that others may not read.')
+          .meta({ example: '/etc/spindle/database-url' }),
+      })
+      .describe('For several servers behind one address.'),
+  ])
+  .prefault({ kind: 'sqlite' })
+  .describe(
+    'Where entries, agents, join tokens, bundles and the journal of authorities are kept. No key ever is.',
+  )
+
 export const serverSchema = z.strictObject({
   trustDomain: trustDomain()
     .describe('The trust domain this server issues identities of.')
@@ -101,6 +141,7 @@ export const serverSchema = z.strictObject({
     .prefault('/var/lib/spindle-server')
     .describe("Folder of this server's CA and JWT keys (0700). They are never in the store.")
     .meta({ example: '/var/lib/spindle-server' }),
+  store,
   authority: authoritySchema,
   svid,
   nodeAttestors,

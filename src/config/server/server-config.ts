@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
 import { deepFreeze, resolvedAuthority } from '../agent-config.ts'
 import type { AuthorityConfig } from '../agent-config.ts'
@@ -11,6 +11,11 @@ import { crossFaults, serverWarnings } from './checks.ts'
 import { serverSchema } from './schema.ts'
 import type { ServerFile } from './schema.ts'
 
+export type StoreConfig =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  /** One of the two. */
+  | { readonly kind: 'postgres'; readonly url?: string; readonly urlFile?: string }
+
 /** The server's config: every default filled in, units in the names, every path absolute, frozen throughout. */
 export interface ServerConfig {
   readonly trustDomain: TrustDomain
@@ -21,6 +26,7 @@ export interface ServerConfig {
   /** undefined: switched off. */
   readonly http: Listen | undefined
   readonly stateDir: string
+  readonly store: StoreConfig
   readonly authority: AuthorityConfig
   readonly svid: {
     readonly ttlMs: number
@@ -77,6 +83,7 @@ function resolved(file: ServerFile, full: (path: string) => string): ServerConfi
     admins: file.admins,
     http: file.http === false ? undefined : file.http.listen,
     stateDir: full(file.stateDir),
+    store: resolvedStore(file, full),
     authority: resolvedAuthority(file.authority, full),
     svid: { ttlMs: ttl, jwtTtlMs: jwtTtl, agentTtlMs: agentTtl },
     nodeAttestors: {
@@ -84,5 +91,19 @@ function resolved(file: ServerFile, full: (path: string) => string): ServerConfi
       x509pop: x509pop && { caBundleFile: full(x509pop.caBundleFile) },
     },
     log: file.log,
+  }
+}
+
+function resolvedStore(
+  { store, stateDir }: ServerFile,
+  full: (path: string) => string,
+): StoreConfig {
+  if (store.kind === 'sqlite')
+    return { kind: 'sqlite', file: full(store.file ?? join(stateDir, 'registry.db')) }
+  const { url, urlFile } = store
+  return {
+    kind: 'postgres',
+    ...(url !== undefined && { url }),
+    ...(urlFile !== undefined && { urlFile: full(urlFile) }),
   }
 }

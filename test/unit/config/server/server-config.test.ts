@@ -40,6 +40,7 @@ test('readServerConfig() fills in every default and freezes what it gives', () =
     admins: [],
     http: { host: '127.0.0.1', port: 9989 },
     stateDir: '/var/lib/spindle-server',
+    store: { kind: 'sqlite', file: '/var/lib/spindle-server/registry.db' },
     authority: {
       kind: 'embedded',
       keyType: 'ec-p256',
@@ -74,6 +75,7 @@ log: { level: debug, format: text }
     admins: ['spiffe://example.org/ops', 'spiffe://example.org/ci'],
     http: undefined,
     stateDir: '/etc/state',
+    store: { kind: 'sqlite', file: '/etc/state/registry.db' },
     authority: {
       kind: 'disk',
       certFile: '/etc/spindle/ca.pem',
@@ -162,4 +164,28 @@ test('examples/fleet holds configs of a server without a fault or a warning', ()
     const file = join(folder, name)
     assert.deepEqual(readServerConfig(readFileSync(file, 'utf8'), { file }).warnings, [], name)
   }
+})
+
+test('readServerConfig() takes a PostgreSQL database by URL or by a file that holds one, and not by both or neither', () => {
+  const ofFile = read(`${LEAST}store: { kind: postgres, urlFile: database-url }\n`)
+  assert.deepEqual(ofFile.config.store, { kind: 'postgres', urlFile: '/etc/spindle/database-url' })
+  const url = 'postgres://spindle@db.example.org/spindle'
+  assert.deepEqual(read(`${LEAST}store: { kind: postgres, url: '${url}' }\n`).config.store, {
+    kind: 'postgres',
+    url,
+  })
+  for (const both of ['', `url: '${url}', urlFile: u`])
+    assert.deepEqual(faultsOf(`${LEAST}store: { kind: postgres, ${both} }\n`), [
+      'store: allowed: one of url and urlFile',
+    ])
+  assert.deepEqual(faultsOf(`${LEAST}store: { kind: sqlite, url: '${url}' }\n`).length, 1)
+  assert.deepEqual(faultsOf(`${LEAST}store: { kind: postgres, url: 'mysql://x@y/z' }\n`), [
+    'store.url: begins otherwise than postgres://',
+  ])
+  const { warnings } = read(`${LEAST}store: { kind: postgres, url: 'postgres://a:secret@b/c' }\n`)
+  assert.deepEqual(
+    warnings.map(({ path }) => path),
+    ['store.url'],
+  )
+  assert(!JSON.stringify(warnings).includes('secret'))
 })
