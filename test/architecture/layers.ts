@@ -72,6 +72,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     may: ['gen', 'telemetry'],
     reason: 'wire is glue between gRPC and any service; it knows none',
   },
+  'wire/spire': {
+    may: ['spiffe', 'registration', 'certs', 'jwt', 'wire', 'gen'],
+    reason:
+      "wire/spire holds the messages of SPIRE's API as plain values, for both of their ends: it knows neither registry nor agent",
+  },
   workload: {
     may: ['spiffe', 'certs', 'jwt', 'wire', 'gen'],
     reason:
@@ -110,6 +115,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'spiffe',
       'os',
       'wire',
+      'wire/spire',
       'gen',
       'telemetry',
     ],
@@ -207,6 +213,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'spiffe',
       'store',
       'wire',
+      'wire/spire',
       'gen',
       'telemetry',
     ],
@@ -226,6 +233,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'spiffe',
       'store',
       'wire',
+      'wire/spire',
       'gen',
       'telemetry',
     ],

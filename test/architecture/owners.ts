@@ -43,6 +43,7 @@ export const OWNERS: readonly Owner[] = [
     folders: [
       'xds',
       'wire',
+      'wire/spire',
       'agent/obtain',
       'agent/serve',
       'agent',
