@@ -7,7 +7,7 @@ import { testSelectors } from '../e2e/rig/pair.ts'
 import { createRig, eventually } from '../e2e/rig/rig.ts'
 import { atScale } from '../faults/scale.ts'
 import { attack, ATTACKS, compressedHeaders, DELTA, randomFrames, SUBSCRIPTION } from './attacks.ts'
-import { calmOf, startBystander } from './bystander.ts'
+import { TELLS_WHAT_IT_KEEPS, calmOf, startBystander } from './bystander.ts'
 import { createDraw, drawSeed } from './draw.ts'
 import { openFlood } from './flood.ts'
 
@@ -21,11 +21,12 @@ const GARBAGE = Buffer.from([1, 0, 0, 0, 1, 0])
 const DELTA_STREAMS = 'spindle_agent_sds_streams{variant="delta"}'
 const PUSHES = 'spindle_agent_sds_pushes_total{variant="delta",kind="svid"}'
 /** 64 MiB of unfinished messages are let in, and streams take some. */
-const MOST_MIB = atScale(256, 384)
+const MOST = { keptMib: 6, rssMib: atScale(256, 384) }
 
 test('R10: abuse of HTTP/2 ends for the caller that makes it alone', async (t) => {
   const rig = createRig(t)
   const agent = await rig.agent({
+    ...TELLS_WHAT_IT_KEEPS,
     entries: [{ spiffeId: 'spiffe://example.org/web', selectors: testSelectors() }],
     config: { log: { level: 'info', format: 'json' } },
   })
@@ -88,5 +89,5 @@ test('R10: abuse of HTTP/2 ends for the caller that makes it alone', async (t) =
     bystander.report(t)
   })
 
-  await calm.restored(t, MOST_MIB)
+  await calm.restored(t, MOST)
 })

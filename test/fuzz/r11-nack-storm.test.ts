@@ -7,7 +7,7 @@ import { createRig, eventually } from '../e2e/rig/rig.ts'
 import { createSdsClient } from '../e2e/rig/sds-client.ts'
 import type { SdsStreamClient } from '../e2e/rig/sds-client.ts'
 import { atScale } from '../faults/scale.ts'
-import { calmOf, startBystander } from './bystander.ts'
+import { TELLS_WHAT_IT_KEEPS, calmOf, startBystander } from './bystander.ts'
 
 const STORM_MS = atScale(3_000, 130_000)
 const NACKS_A_TICK = 10
@@ -15,7 +15,7 @@ const TICK_MS = 10
 const REJECTION = { code: 13, message: 'KEY_VALUES_MISMATCH' }
 /** The first, and one a minute. */
 const MOST_LINES = 1 + Math.ceil(STORM_MS / 60_000)
-const MOST_MIB = 64
+const MOST = { keptMib: 5, rssMib: 64 }
 const NACKS = 'spindle_agent_sds_nacks_total{class="key_mismatch"}'
 
 interface Told {
@@ -49,6 +49,7 @@ function rejecting(stream: SdsStreamClient) {
 test('R11: a storm of NACKs: no content comes twice, the log stays short, and the count is right', async (t) => {
   const rig = createRig(t)
   const agent = await rig.agent({
+    ...TELLS_WHAT_IT_KEEPS,
     entries: [{ spiffeId: 'spiffe://example.org/web', selectors: testSelectors() }],
     config: { log: { level: 'info', format: 'json' } },
   })
@@ -97,5 +98,5 @@ test('R11: a storm of NACKs: no content comes twice, the log stays short, and th
 
   for (const { stream } of clients) stream.close()
   await bystander.more(1)
-  await calm.restored(t, MOST_MIB)
+  await calm.restored(t, MOST)
 })

@@ -29,6 +29,8 @@ export interface AgentSettings {
   /** Merged over the configuration, key by key at the top. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly env?: Readonly<Record<string, string>>
+  /** Of the Node that runs it. */
+  readonly nodeArgs?: readonly string[]
   /** Put in front of the command, such as `faketime`. */
   readonly through?: readonly string[]
 }
@@ -77,7 +79,8 @@ export async function startAgent(folder: string, settings: AgentSettings): Promi
 }
 
 async function run(folder: string, settings: AgentSettings): Promise<Agent> {
-  const node = ['--max-semi-space-size=2', '--disable-sigusr1', join(ROOT, MAIN)]
+  const { nodeArgs = [] } = settings
+  const node = ['--max-semi-space-size=2', '--disable-sigusr1', ...nodeArgs, join(ROOT, MAIN)]
   const command = [
     ...(settings.through ?? []),
     process.execPath,
