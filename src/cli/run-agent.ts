@@ -1,10 +1,10 @@
 /** `spindle agent`: one agent, from its configuration to the signal that ends it. */
 import { startAgent } from '../agent/agent.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { messageOf } from '../runtime/errors.ts'
 import { systemRandom } from '../runtime/random.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { Io } from './io.ts'
+import { runUntilSignal } from './run-until-signal.ts'
 import { loadConfig } from './validate.ts'
 import { VERSION } from './version.ts'
 
@@ -23,18 +23,5 @@ export async function runAgent(io: Io, file: string): Promise<void> {
     log,
     version: VERSION,
   })
-  // The one line a supervisor, a test or a person waits for; everything else goes to the log.
-  io.out(`${JSON.stringify({ ready: true, pid: process.pid, ...agent.addresses })}\n`)
-  const stopReloading = io.onSignal('SIGHUP', () => {
-    agent
-      .reload()
-      .catch((thrown: unknown) => log.error({ error: messageOf(thrown) }, 'reload failed'))
-  })
-  const signal = await new Promise<string>((resolve) => {
-    io.onSignal('SIGTERM', () => resolve('SIGTERM'))
-    io.onSignal('SIGINT', () => resolve('SIGINT'))
-  })
-  log.info({ signal }, 'stopping')
-  stopReloading()
-  await agent.stop()
+  await runUntilSignal(io, log, agent)
 }

@@ -29,6 +29,13 @@ export interface EnvoyOptions extends Partial<Patience> {
   readonly folder: string
   readonly uid?: number | undefined
   readonly args?: readonly string[]
+  /** Where it runs, if not here: what is put in front of its command, and how a port of its loopback is asked. */
+  readonly host?:
+    | {
+        readonly through: readonly string[]
+        get(port: number, path: string): Promise<{ readonly body: string }>
+      }
+    | undefined
 }
 
 const ADMIN_DEADLINE_MS = 5_000
@@ -41,9 +48,11 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
   const config = join(folder, 'envoy.yaml')
   const addressFile = join(folder, 'admin-address')
   writeText(config, options.config)
+  const [command = '', ...before] = [...(options.host?.through ?? []), options.binary]
   const child = await startChild(
-    options.binary,
+    command,
     [
+      ...before,
       '--config-path',
       config,
       '--admin-address-path',
@@ -58,6 +67,10 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
   const address = await adminAddress(child, addressFile, options)
   const base = `http://${address}`
   const admin = async (path: string): Promise<string> => {
+    if (options.host !== undefined) {
+      const port = Number(address.split(':').at(-1))
+      return (await options.host.get(port, path)).body
+    }
     const answer = await fetch(base + path, { signal: AbortSignal.timeout(ADMIN_DEADLINE_MS) })
     return answer.text()
   }

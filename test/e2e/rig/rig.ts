@@ -17,6 +17,9 @@ import { copyProgram, makeScratch, readText, removeScratch } from '../../../src/
 import { expectAgentIsLeft, footprintOf } from '../../leaks.ts'
 import type { Agent, AgentSettings } from './agent.ts'
 import { startAgent } from './agent.ts'
+import type { Host } from './hosts.ts'
+import type { FleetServer, ServerSettings } from './server.ts'
+import { startServer } from './server.ts'
 
 export const ROOT = join(import.meta.dirname, '../../..')
 
@@ -26,6 +29,8 @@ export interface EnvoySettings extends Partial<Sidecar> {
   readonly template?: Template
   readonly uid?: number
   readonly args?: readonly string[]
+  /** Where it runs, if not on the test's own network. */
+  readonly host?: Host
   /** Changes the rendered configuration. */
   readonly change?: (config: Record<string, any>) => void // eslint-disable-line @typescript-eslint/no-explicit-any
 }
@@ -34,6 +39,7 @@ export interface Rig {
   /** Every user may enter it. */
   readonly folder: string
   agent(settings?: AgentSettings): Promise<Agent>
+  server(settings?: ServerSettings): Promise<FleetServer>
   envoy(agent: Pick<Agent, 'socket'>, settings?: EnvoySettings): Promise<Envoy>
   /** The rig's copy of the Envoy binary, which every user may run. */
   envoyBinary(): string
@@ -95,9 +101,15 @@ export function createRig(t: TestContext): Rig {
       })
       return agent
     },
+    async server(settings = {}) {
+      count += 1
+      const server = await startServer(join(folder, `server-${count}`), settings)
+      ends.push(() => server.stop())
+      return server
+    },
     async envoy(agent, settings = {}) {
       count += 1
-      const { template = 'sidecar-delta', uid, args, change, ...sidecar } = settings
+      const { template = 'sidecar-delta', uid, args, host, change, ...sidecar } = settings
       const text = readFileSync(join(ROOT, 'envoy', `${template}.yaml`), 'utf8')
       let config = renderBootstrap(text, {
         nodeId: `envoy-${count}`,
@@ -118,6 +130,7 @@ export function createRig(t: TestContext): Rig {
         config,
         folder: join(folder, `envoy-${count}`),
         uid,
+        host,
         ...(args !== undefined && { args }),
       })
       ends.push(() => envoy.stop())

@@ -1,0 +1,118 @@
+/** Hosts of a fleet: network namespaces on one bridge, each with a loopback of its own, which end with the test. */
+import { execFile } from 'node:child_process'
+import { readlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { startChild } from '../../../src/os/child.ts'
+import type { Answer, Rig } from './rig.ts'
+import { eventually } from './rig.ts'
+
+const run = promisify(execFile)
+
+export interface Host {
+  /** On the network that the hosts share. */
+  readonly address: string
+  /** Put in front of a command, it runs there. */
+  readonly through: readonly string[]
+  /** One HTTP request to the host's own loopback, as a program there makes it. */
+  get(port: number, path?: string): Promise<Answer>
+  /** Whether the network reaches it. */
+  link(up: boolean): Promise<void>
+}
+
+/** The longest that a test with hosts may take; what it leaves behind ends then. */
+const HOLD_SECONDS = 600
+const DEADLINE_MS = 20_000
+
+/** The first host holds the bridge. */
+export async function createHosts(rig: Rig, count: number): Promise<readonly Host[]> {
+  const holders = []
+  for (let index = 0; index < count; index++) holders.push(await startHolder(rig))
+  const [first = 0] = holders
+  const inFirst = (...args: string[]) => ip(first, args)
+  await inFirst('link', 'add', 'bridge', 'type', 'bridge')
+  await inFirst('addr', 'add', '10.99.0.1/24', 'dev', 'bridge')
+  await inFirst('link', 'set', 'bridge', 'up')
+  for (const [index, pid] of holders.entries()) {
+    await ip(pid, ['link', 'set', 'lo', 'up'])
+    if (index === 0) continue
+    const port = `host${index}`
+    await inFirst('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${pid}`)
+    await inFirst('link', 'set', port, 'master', 'bridge', 'up')
+    await ip(pid, ['addr', 'add', `10.99.0.${index + 1}/24`, 'dev', 'eth0'])
+    await ip(pid, ['link', 'set', 'eth0', 'up'])
+  }
+  return Promise.all(
+    holders.map(async (pid, index) => ({
+      address: `10.99.0.${index + 1}`,
+      through: within(pid),
+      get: await startRelay(rig, pid, `relay-${index}.sock`),
+      async link(up) {
+        const device = index === 0 ? 'bridge' : 'eth0'
+        await ip(pid, ['link', 'set', device, up ? 'up' : 'down'])
+      },
+    })),
+  )
+}
+
+const within = (pid: number): string[] => ['nsenter', `--net=/proc/${pid}/ns/net`, '--']
+
+async function ip(pid: number, args: readonly string[]): Promise<void> {
+  const [command = '', ...rest] = [...within(pid), 'ip', ...args]
+  await run(command, rest, { timeout: DEADLINE_MS })
+}
+
+/** A process that does nothing keeps a namespace. */
+async function startHolder(rig: Rig): Promise<number> {
+  const holder = await startChild('unshare', ['--net', '--', 'sleep', `${HOLD_SECONDS}`])
+  rig.atEnd(() => holder.stop())
+  const own = readlinkSync('/proc/self/ns/net')
+  await eventually('a network namespace', () => readlinkSync(`/proc/${holder.pid}/ns/net`) !== own)
+  return holder.pid
+}
+
+/** Connections to a Unix socket go to a port of the host's loopback: its number is the first line. */
+const RELAY = `
+const { connect, createServer } = require('node:net')
+createServer((from) => {
+  from.once('data', (first) => {
+    const end = first.indexOf(10)
+    const to = connect(Number(first.subarray(0, end)), '127.0.0.1', () => {
+      to.write(first.subarray(end + 1))
+      from.pipe(to).pipe(from)
+    })
+    for (const [one, other] of [[from, to], [to, from]]) one.on('error', () => other.destroy())
+  })
+}).listen(process.argv[1], () => console.log('ready'))
+setTimeout(() => process.exit(), ${HOLD_SECONDS * 1000}).unref()
+`
+
+async function startRelay(rig: Rig, pid: number, name: string): Promise<Host['get']> {
+  const path = join(rig.folder, name)
+  const [command = '', ...rest] = [...within(pid), process.execPath, '-e', RELAY, path]
+  const relay = await startChild(command, rest)
+  rig.atEnd(() => relay.stop())
+  await relay.line((line) => line === 'ready')
+  return (port, target = '/') =>
+    new Promise((resolve, reject) => {
+      const open = (): Socket => {
+        const socket = connect(path)
+        socket.write(`${port}\n`)
+        return socket
+      }
+      const call = request(
+        { host: '127.0.0.1', path: target, agent: false, timeout: 5_000, createConnection: open },
+        (answer) => {
+          let body = ''
+          answer.setEncoding('utf8').on('data', (text: string) => (body += text))
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }))
+        },
+      )
+      call.on('error', reject)
+      call.on('timeout', () => call.destroy(new Error('timeout')))
+      call.end()
+    })
+}
