@@ -6,6 +6,7 @@ import type { Child } from '../../../src/os/child.ts'
 import { startChild } from '../../../src/os/child.ts'
 import type { RpcClient } from '../../../src/wire/client.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
+import type { Host } from './hosts.ts'
 import { ROOT } from './rig.ts'
 
 export interface ServerSettings {
@@ -14,6 +15,8 @@ export interface ServerSettings {
   readonly env?: Readonly<Record<string, string>>
   /** Put in front of the command, such as `faketime`. */
   readonly through?: readonly string[]
+  /** Where it runs, if not on the test's own network. */
+  readonly host?: Pick<Host, 'address' | 'through'>
 }
 
 export interface FleetServer {
@@ -40,7 +43,7 @@ export async function startServer(
   settings: ServerSettings = {},
 ): Promise<FleetServer> {
   mkdirSync(folder, { mode: 0o700 })
-  return run(folder, settings, '127.0.0.1:0')
+  return run(folder, settings, `${settings.host?.address ?? '127.0.0.1'}:0`)
 }
 
 async function run(folder: string, settings: ServerSettings, listen: string): Promise<FleetServer> {
@@ -56,7 +59,8 @@ async function run(folder: string, settings: ServerSettings, listen: string): Pr
   const file = join(folder, 'server.yaml')
   writeFileSync(file, stringify(config))
   const program = ['--max-semi-space-size=2', '--disable-sigusr1', join(ROOT, MAIN)]
-  const command = [...(settings.through ?? []), process.execPath, ...program, 'server', '-c', file]
+  const before = [...(settings.host?.through ?? []), ...(settings.through ?? [])]
+  const command = [...before, process.execPath, ...program, 'server', '-c', file]
   const child = await startChild(command[0] ?? '', command.slice(1), {
     cwd: folder,
     env: { MALLOC_MMAP_THRESHOLD_: '32768', ...settings.env },
