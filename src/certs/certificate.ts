@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { messageOf, SpindleError } from '../runtime/errors.ts'
-import { derTag, type DerElement } from '../spiffe/der.ts'
+import { derTag, readDer, type DerElement } from '../spiffe/der.ts'
 import {
   signingCertificateFaults,
   signingCertificateWarnings,
@@ -57,6 +57,15 @@ export function parseCertificate(der: Uint8Array, place: string): ParsedCertific
   } catch (thrown) {
     throw new SpindleError('certificate_invalid', `${place}: not a certificate: ${reason(thrown)}`)
   }
+}
+
+/** The serial number, decimal, of what is known to be a certificate with extensions: nothing else of it is read. */
+export function serialNumberOf(der: Uint8Array): string {
+  const inside = (bytes: Uint8Array | undefined, start = 0): DerElement | undefined =>
+    bytes && readDer(bytes, start)
+  const tbs = inside(inside(der)?.contents)
+  const serial = inside(tbs?.contents, inside(tbs?.contents)?.end)
+  return BigInt(`0x${serialOf(expect(serial, derTag.INTEGER, 'the serial number'))}`).toString()
 }
 
 function readFields(der: Buffer): {

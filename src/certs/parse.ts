@@ -3,6 +3,7 @@ export {
   parseCertificate,
   readCertificatesPem,
   readTrustAnchorsPem,
+  serialNumberOf,
   unusual,
   usableTrustAnchors,
 } from './certificate.ts'

@@ -43,6 +43,8 @@ export interface JwtSvidContent {
   /** ms since the epoch; both are cut to whole seconds. */
   readonly issuedAt: number
   readonly expiresAt: number
+  /** RFC 7519 4.1.7. */
+  readonly jti?: string | undefined
 }
 
 /** The longest token that is read, and so the longest that is made: it would not fit into most HTTP headers. */
@@ -99,13 +101,14 @@ export function checkJwtSvid(
  * @throws SpindleError `request_invalid`
  */
 export function jwtSvidPayload(content: JwtSvidContent): string {
-  const { spiffeId, audience, issuedAt, expiresAt } = content
+  const { spiffeId, audience, issuedAt, expiresAt, jti } = content
   if (!isWorkloadId(spiffeId)) throw refused(`JI-7 (JWT-SVID 3.1): ${spiffeId} is no workload`)
   const payload = JSON.stringify({
     sub: spiffeId,
     aud: checkedAudience(audience),
     exp: Math.floor(expiresAt / 1000),
     iat: Math.floor(issuedAt / 1000),
+    jti,
   })
   // Header and signature take less than a kilobyte.
   if ((Buffer.byteLength(payload) * 4) / 3 > MAX_TOKEN_BYTES - 2048) {

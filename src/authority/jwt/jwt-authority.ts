@@ -17,6 +17,8 @@ export interface JwtRequest {
   /** At least one. */
   readonly audience: readonly string[]
   readonly ttlMs: number
+  /** Names the token (RFC 7519 4.1.7); undefined: nothing does. */
+  readonly jti?: string | undefined
 }
 
 export interface IssuedJwtSvid {

@@ -6,7 +6,7 @@ import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { AuthorityEvent } from '../authority.ts'
 import type { RotatingSlot } from '../slots/rotation.ts'
 import { createSealedStore, expectThat, isInstant, readSealed } from '../slots/sealed-slots.ts'
-import type { SlotForm, StateFile } from '../slots/sealed-slots.ts'
+import type { Damaged, SlotForm, StateFile } from '../slots/sealed-slots.ts'
 import type { SlotStore } from '../slots/slot-kind.ts'
 
 /** A key for JWT-SVIDs. The private half is gone once it is old: nothing is signed with it again. */
@@ -20,8 +20,9 @@ export function createJwtSlotStore(
   file: StateFile,
   trustDomain: TrustDomain,
   onEvent?: (event: AuthorityEvent) => void,
+  damaged?: Damaged,
 ): SlotStore<JwtSlot> {
-  return createSealedStore(file, { kind: 'jwt', trustDomain }, { form, onEvent })
+  return createSealedStore(file, { kind: 'jwt', trustDomain }, { form, onEvent, damaged })
 }
 
 /** @throws SpindleError `certificate_invalid` naming the place and never quoting the text, which holds keys. */

@@ -11,7 +11,7 @@ import { slotViews } from '../slots/views.ts'
 import type { JwtAuthorityState, ServerJwtAuthority } from './jwt-authority.ts'
 import type { JwtSlot } from './jwt-slot.ts'
 
-export interface JwtAuthorityOptions extends RotatingSlotsOptions {
+export interface JwtAuthorityOptions extends RotatingSlotsOptions<JwtSlot, JwtAuthorityState> {
   readonly trustDomain: TrustDomain
   readonly keyType: KeyType
   readonly keyTtlMs: number
@@ -28,7 +28,7 @@ export async function createJwtAuthority(
   const slots = await openRotatingSlots(jwtSlots(options), options.store, options)
   return {
     state: slots.state,
-    async issue({ spiffeId, audience, ttlMs }) {
+    async issue({ spiffeId, audience, ttlMs, jti }) {
       if (!spiffeId.startsWith(`${trustDomainId(trustDomain)}/`)) {
         throw new SpindleError('request_invalid', `${spiffeId} is no workload of ${trustDomain}`)
       }
@@ -41,7 +41,7 @@ export async function createJwtAuthority(
       const issuedAt = wholeSecond(now)
       const expiresAt = wholeSecond(Math.min(now + ttlMs, notAfter))
       if (expiresAt - now < leastLife(ttlMs)) throw slots.unavailable()
-      const token = await signJwtSvid(signing, { spiffeId, audience, issuedAt, expiresAt })
+      const token = await signJwtSvid(signing, { spiffeId, audience, issuedAt, expiresAt, jti })
       onEvent?.({ kind: 'issued', tookMs: clock.monotonic() - started })
       return { token, issuedAt, expiresAt, authorityId }
     },

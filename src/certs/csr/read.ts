@@ -26,6 +26,9 @@ export interface AskedOfCsr {
   readonly ca: boolean
 }
 
+/** Of a request that could be read: what `cause` of its error then is. */
+export class NotSignedByItsKey extends Error {}
+
 /** A key of 4096 bits with its signature takes 1.2 kB; the rest is for names. */
 const MAX_CSR_BYTES = 16 * 1024
 const MAX_ATTRIBUTES = 16
@@ -41,7 +44,10 @@ export function readCsr(der: Uint8Array): Csr {
     return read(Buffer.from(der))
   } catch (thrown) {
     const why = messageOf(thrown)
-    throw invalid(`is not taken: ${why.startsWith('error:') ? 'OpenSSL cannot read it' : why}`)
+    throw invalid(
+      `is not taken: ${why.startsWith('error:') ? 'OpenSSL cannot read it' : why}`,
+      thrown,
+    )
   }
 }
 
@@ -67,7 +73,7 @@ function read(der: Buffer): Csr {
   if (unused !== 0) throw new Error('its signature is not whole bytes')
   // Proof of possession: without it a certificate could be had for the key of somebody else.
   if (!verify(algorithm.digest, info, key, Buffer.from(bits)))
-    throw new Error('its signature is not by the key in it')
+    throw new NotSignedByItsKey('its signature is not by the key in it')
   const { uriSans, dnsSans, basicConstraints } = extensionsOf(
     only(attributes, ATTRIBUTES, 'the attributes'),
   )
@@ -124,6 +130,6 @@ function typed(element: DerElement, what: string): { oid: string; value: DerElem
   return { oid, value }
 }
 
-function invalid(fault: string): SpindleError {
-  return new SpindleError('request_invalid', `the certificate request ${fault}`)
+function invalid(fault: string, cause?: unknown): SpindleError {
+  return new SpindleError('request_invalid', `the certificate request ${fault}`, { cause })
 }

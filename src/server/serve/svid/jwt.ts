@@ -1,0 +1,89 @@
+/** JWT-SVIDs, for the entry of an agent or for whom an operator says. */
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type {
+  MintJWTSVIDRequest,
+  MintJWTSVIDResponseSchema,
+  NewJWTSVIDRequest,
+  NewJWTSVIDResponseSchema,
+} from '#spire/api/server/svid/v1/svid_pb.js'
+import type { JWTSVIDSchema } from '#spire/api/types/jwtsvid_pb.js'
+import type { Random } from '../../../runtime/random.ts'
+import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
+import type { Issuance } from '../../audit/audit.ts'
+import type { Asked } from '../service.ts'
+import { asStatus, failed, invalid } from '../worded.ts'
+import { entryOfAgent, NOT_YOURS } from './entries.ts'
+import { idMessage, workloadId, workloadIdOf } from './ids.ts'
+import type { SvidParts } from './parts.ts'
+
+export async function newJwtSvid(
+  parts: SvidParts,
+  { entryId, audience }: NewJWTSVIDRequest,
+  asked: Asked,
+): Promise<MessageInitShape<typeof NewJWTSVIDResponseSchema>> {
+  const entry = entryOfAgent(parts, entryId, asked)
+  if (entry === undefined) throw asStatus(NOT_YOURS)
+  const { id, revision, jwtSvidTtlMs: ttlMs = parts.svid.jwtTtlMs, hint } = entry
+  const spiffeId = checked(() => workloadId(entry.spiffeId, parts.trustDomain))
+  const jti = entry.jwtSvidIncludeJti ? uuid(parts.random) : undefined
+  const of = { entryId: id, entryRevision: revision }
+  const svid = await sign(parts, { spiffeId, audience, ttlMs, jti, of }, asked)
+  return { svid: { ...svid, hint } }
+}
+
+export async function mintJwtSvid(
+  parts: SvidParts,
+  { id, audience, ttl }: MintJWTSVIDRequest,
+  asked: Asked,
+): Promise<MessageInitShape<typeof MintJWTSVIDResponseSchema>> {
+  const spiffeId = checked(() => workloadIdOf(id, parts.trustDomain))
+  const ttlMs = ttl > 0 ? ttl * 1000 : parts.svid.jwtTtlMs
+  return { svid: await sign(parts, { spiffeId, audience, ttlMs, of: {} }, asked) }
+}
+
+function checked(read: () => SpiffeId): SpiffeId {
+  try {
+    return read()
+  } catch (thrown) {
+    throw invalid('invalid SPIFFE ID', thrown)
+  }
+}
+
+interface Wanted {
+  readonly spiffeId: SpiffeId
+  readonly audience: readonly string[]
+  readonly ttlMs: number
+  readonly jti?: string | undefined
+  readonly of: Pick<Issuance, 'entryId' | 'entryRevision'>
+}
+
+async function sign(
+  { issuing, audit, onIssued }: SvidParts,
+  { of, ...wanted }: Wanted,
+  { caller, method }: Asked,
+): Promise<MessageInitShape<typeof JWTSVIDSchema>> {
+  const { spiffeId, audience } = wanted
+  if (audience.length === 0) throw invalid('at least one audience is required')
+  const { token, issuedAt, expiresAt, authorityId } = await issuing.jwt
+    .issue(wanted)
+    .catch((thrown: unknown) => {
+      throw asStatus(failed('failed to sign JWT-SVID', thrown))
+    })
+  const issued = 'jwt-svid'
+  audit.write({ event: 'issued', caller, method, issued, spiffeId, authorityId, expiresAt, ...of })
+  onIssued?.(issued)
+  return {
+    token,
+    id: idMessage(spiffeId),
+    issuedAt: BigInt(issuedAt / 1000),
+    expiresAt: BigInt(expiresAt / 1000),
+  }
+}
+
+/** RFC 9562 5.4, as SPIRE names tokens. */
+function uuid(random: Random): string {
+  const bytes = random.bytes(16)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
