@@ -58,7 +58,12 @@ function metricsPage() {
   ].join('\n\n')
 }
 
-const EXAMPLES = ['standalone-embedded.yaml', 'standalone-disk.yaml', 'federated.yaml']
+const EXAMPLES = [
+  'standalone-embedded.yaml',
+  'standalone-disk.yaml',
+  'federated.yaml',
+  'fleet/agent.yaml',
+]
 const examples = [
   ...EXAMPLES,
   ...readdirSync(join(root, 'examples'))

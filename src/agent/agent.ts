@@ -1,6 +1,8 @@
 /** One standalone agent, composed in the order its data flows: accept → attest → match → obtain → serve. */
 import { Registry as MetricRegistry } from 'prom-client'
+import { isStandalone } from '../config/agent-config.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
+import { SpindleError } from '../runtime/errors.ts'
 import { startHttp } from '../http/server.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -60,6 +62,8 @@ export async function startAgent(
   config: AgentConfig,
   environment: AgentEnvironment,
 ): Promise<Agent> {
+  if (!isStandalone(config))
+    throw new SpindleError('config_invalid', 'authority.kind: server is not there yet')
   const setting = { config, environment, reports: openReports(config, environment) }
   const { clock, log } = environment
   const startedAt = clock.now()

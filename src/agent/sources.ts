@@ -1,6 +1,6 @@
 /** The watched files of a standalone agent: entries, and the bundles of other trust domains. */
 import { readTrustAnchorsPem, usableTrustAnchors } from '../certs/parse.ts'
-import type { AgentConfig } from '../config/agent-config.ts'
+import type { StandaloneConfig } from '../config/agent-config.ts'
 import { readEntries } from '../config/entries.ts'
 import type { Fault } from '../config/fault.ts'
 import { watchFile } from '../os/watch.ts'
@@ -33,7 +33,7 @@ const MOST_ENTRY_BYTES = 64 * 2 ** 20
 const MOST_BUNDLE_BYTES = 4 * 2 ** 20
 
 /** @throws SpindleError `config_invalid` or `bundle_invalid` when a file cannot be used at the start. */
-export function openSources(config: AgentConfig, options: SourcesOptions): Sources {
+export function openSources(config: StandaloneConfig, options: SourcesOptions): Sources {
   const { clock, onReload, onWarnings } = options
   const opened: Source<unknown>[] = []
   const open = <T>(
@@ -87,7 +87,7 @@ export function openSources(config: AgentConfig, options: SourcesOptions): Sourc
 }
 
 export function readEntriesOf(
-  config: Pick<AgentConfig, 'trustDomain' | 'entries' | 'bundles'>,
+  config: Pick<StandaloneConfig, 'trustDomain' | 'entries' | 'bundles'>,
   text: string,
 ): ReturnType<typeof readEntries> {
   const { file } = config.entries

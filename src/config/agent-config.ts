@@ -3,6 +3,8 @@ import type { KeyType } from '../certs/keys.ts'
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts'
 import { agentWarnings, crossFaults } from './checks.ts'
 import { ConfigError } from './fault.ts'
+import { resolvedLink } from './link/link-config.ts'
+import type { ServerLinkConfig } from './link/link-config.ts'
 import type { Fault } from './fault.ts'
 import { readShape, schemaFaults } from './schema-faults.ts'
 import type { Listen } from './scalars.ts'
@@ -33,7 +35,14 @@ type CaFilePaths =
   | { readonly certFile: string; readonly keyFile: string }
   | { readonly pkcs12File: string; readonly passwordFile: string }
 
+/** One in this process. */
 export type AuthorityConfig = EmbeddedAuthorityConfig | DiskAuthorityConfig
+
+export interface RemoteAuthorityConfig extends ServerLinkConfig {
+  readonly kind: 'server'
+  /** Where identities are kept: in `cache` beside the socket, in `stateDir`, or nowhere, and nothing else either. */
+  readonly cache: 'run' | 'state' | 'off'
+}
 
 /** The agent's config: every default filled in, units in the names, every path absolute, frozen throughout. */
 export interface AgentConfig {
@@ -43,14 +52,16 @@ export interface AgentConfig {
   /** undefined: switched off. */
   readonly http: (Listen & { readonly page: boolean }) | undefined
   readonly stateDir: string
-  readonly authority: AuthorityConfig
+  readonly authority: AuthorityConfig | RemoteAuthorityConfig
+  /** `ttlMs` and `jwtTtlMs` are a server's to say where there is one. */
   readonly svid: {
     readonly ttlMs: number
     readonly keyType: KeyType
     /** Of JWT-SVIDs. */
     readonly jwtTtlMs: number
   }
-  readonly entries: { readonly file: string }
+  /** undefined: with a server. */
+  readonly entries: { readonly file: string } | undefined
   /** By trust domain; without prototype. */
   readonly bundles: Readonly<Record<TrustDomain, { readonly file: string }>>
   readonly attestors: {
@@ -84,6 +95,26 @@ export interface AgentConfig {
     readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error'
     readonly format: 'json' | 'text'
   }
+}
+
+/** Of an agent that has its own authority, and its entries in a file. */
+export interface StandaloneConfig extends AgentConfig {
+  readonly authority: AuthorityConfig
+  readonly entries: { readonly file: string }
+}
+
+/** Of an agent that has both from a server. */
+export interface RemoteConfig extends AgentConfig {
+  readonly authority: RemoteAuthorityConfig
+  readonly entries: undefined
+}
+
+export function isStandalone(config: AgentConfig): config is StandaloneConfig {
+  return config.authority.kind !== 'server'
+}
+
+export function isRemote(config: AgentConfig): config is RemoteConfig {
+  return config.authority.kind === 'server'
 }
 
 /**
@@ -139,7 +170,7 @@ export function namedFiles(text: string, { file }: { readonly file: string }): N
     ...(trustDomain && { trustDomain }),
     ...(entries && { entries: { file: full(entries.file) } }),
     ...(bundles && { bundles: resolvedBundles(bundles, full) }),
-    ...(attached && { authority: resolvedAuthority(attached, full) }),
+    ...(attached && { authority: resolvedAgentAuthority(attached, full) }),
     ...(svid && { svid: resolvedSvid(svid) }),
   }
 }
@@ -151,9 +182,9 @@ function resolved(file: AgentFile, full: (path: string) => string): AgentConfig 
     admin: { socket: full(file.admin.socket), allow: file.admin.allow },
     http: file.http === false ? undefined : resolvedHttp(file.http),
     stateDir: full(file.stateDir),
-    authority: resolvedAuthority(file.authority, full),
+    authority: resolvedAgentAuthority(file.authority, full),
     svid: resolvedSvid(file.svid),
-    entries: { file: full(file.entries.file) },
+    entries: file.entries && { file: full(file.entries.file) },
     bundles: resolvedBundles(file.bundles, full),
     attestors: file.attestors,
     attestation: { pidfd: file.attestation.pidfd, periodMs: file.attestation.period },
@@ -190,8 +221,16 @@ function resolvedSvid({ ttl, keyType, jwtTtl }: AgentFile['svid']): AgentConfig[
   return { ttlMs: ttl, keyType, jwtTtlMs: jwtTtl }
 }
 
-export function resolvedAuthority(
+function resolvedAgentAuthority(
   authority: AgentFile['authority'],
+  full: (path: string) => string,
+): AgentConfig['authority'] {
+  if (authority.kind !== 'server') return resolvedAuthority(authority, full)
+  return { kind: 'server', ...resolvedLink(authority, full), cache: authority.cache }
+}
+
+export function resolvedAuthority(
+  authority: Exclude<AgentFile['authority'], { readonly kind: 'server' }>,
   full: (path: string) => string,
 ): AuthorityConfig {
   const { keyType, caTtl: caTtlMs, jwtKeyType } = authority

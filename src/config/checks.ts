@@ -5,12 +5,14 @@ import {
   trustDomainId,
   trustDomainOf,
 } from '../spiffe/spiffe-id.ts'
+import { linkFaults, linkWarnings } from './link/checks.ts'
+import { agentSchema } from './schema.ts'
 import type { AgentFile } from './schema.ts'
 import type { PathFault } from './text/source-text.ts'
 import { messageOf } from '../runtime/errors.ts'
 import { durationText } from './scalars.ts'
 import { shown } from './fault.ts'
-import { isMapping } from './schema-node.ts'
+import { allowedText, isMapping, schemaNode } from './schema-node.ts'
 
 /*
  * What holds between keys. These run also where single keys are wrong, so that every fault is told at once: a value that
@@ -37,6 +39,8 @@ function allFaults(file: LooseAgentFile, folder: string): readonly PathFault[] {
   return [
     ...lifetimes(file),
     ...caFiles(file),
+    ...linkFaults(mapping(file.authority)),
+    ...registrations(file),
     ...sockets(file, folder),
     ...reservedNames(file),
     ...aliases(file),
@@ -44,8 +48,26 @@ function allFaults(file: LooseAgentFile, folder: string): readonly PathFault[] {
   ]
 }
 
-export function lifetimes(file: Pick<LooseAgentFile, 'authority' | 'svid'>): readonly PathFault[] {
-  const [ca, leaf] = [file.authority?.caTtl, file.svid?.ttl]
+/** Entries and bundles come from files or from a server, never from both. */
+function registrations(file: LooseAgentFile): readonly PathFault[] {
+  const kind = mapping(file.authority)['kind']
+  if (kind !== 'server') {
+    if (file.entries !== undefined) return []
+    const allowed = allowedText(schemaNode(agentSchema.shape.entries))
+    return [{ path: ['entries'], message: `is missing; allowed: ${allowed}` }]
+  }
+  const message = 'has no place with authority.kind server; allowed: nothing, the server says it'
+  return [
+    ...(file.entries === undefined ? [] : [{ path: ['entries'], message }]),
+    ...(Object.keys(mapping(file.bundles)).length === 0 ? [] : [{ path: ['bundles'], message }]),
+  ]
+}
+
+export function lifetimes(file: {
+  readonly authority?: unknown
+  readonly svid?: { readonly ttl?: unknown } | undefined
+}): readonly PathFault[] {
+  const [ca, leaf] = [mapping(file.authority)['caTtl'], file.svid?.ttl]
   if (typeof ca !== 'number' || typeof leaf !== 'number' || ca >= 2 * leaf) return []
   const message = `is ${durationText(ca)}; allowed: at least 2 × svid.ttl, which makes ${durationText(2 * leaf)}`
   return [{ path: ['authority', 'caTtl'], message }]
@@ -54,7 +76,7 @@ export function lifetimes(file: Pick<LooseAgentFile, 'authority' | 'svid'>): rea
 const CA_FILES = 'certFile and keyFile, or pkcs12File and passwordFile'
 
 /** An operator's CA comes in exactly one of two forms. */
-export function caFiles(file: Pick<LooseAgentFile, 'authority'>): readonly PathFault[] {
+export function caFiles(file: { readonly authority?: unknown }): readonly PathFault[] {
   const authority = mapping(file.authority)
   if (authority['kind'] !== 'disk') return []
   const has = (key: string): boolean => authority[key] !== undefined
@@ -162,6 +184,8 @@ function mapping(value: unknown): Readonly<Record<string, unknown>> {
 /** What is allowed and most likely not meant. */
 export function agentWarnings(file: AgentFile): readonly PathFault[] {
   const warnings: PathFault[] = []
+  const { authority } = file
+  if (authority.kind === 'server') warnings.push(...linkWarnings(authority.attest))
   if (file.svid.ttl < SHORT_TTL_MS)
     warnings.push({
       path: ['svid', 'ttl'],
@@ -176,6 +200,7 @@ export function agentWarnings(file: AgentFile): readonly PathFault[] {
         path,
         message: `names a workload of ${domain}: this agent has X.509-SVIDs of ${file.trustDomain} only, so it stays without a secret`,
       })
+    if (authority.kind === 'server') continue
     if (target === trustDomainId(domain) && !domains.has(domain))
       warnings.push({
         path,

@@ -26,7 +26,8 @@ and what is allowed. Nothing is taken from the environment.
 
 What rests on more than one key: \`authority.caTtl\` is at least 2 × \`svid.ttl\`; the names in \`sds.names\` differ, and no alias equals
 one of them; \`bundles\` does not name the own trust domain; \`admin.socket\` is not in the folder of \`socket\`; both are at most 107
-bytes once resolved.
+bytes once resolved. With \`authority.kind: server\` there is neither \`entries\` nor \`bundles\`, there is exactly one of
+\`trustBundleFile\`, \`trustBundleUrl\` and \`insecure\`, and with a join token exactly one of \`tokenFile\` and \`token\`.
 `
 
 const ENTRIES = `# Entries file
@@ -86,9 +87,31 @@ export function rowsOf(prefix: string, node: SchemaNode): readonly string[] {
     const path = `${prefix}.${key}`
     const value = freeValue(child)
     if (value !== undefined && !isSection(value)) return [row(`${path}.<name>`, child, node)]
+    const kinds = branches(child).filter(({ properties }) => properties?.['kind'] !== undefined)
+    if (kinds.length > 1) return kindRows(path, child, kinds)
     const rows = isSection(child) ? rowsOf(path, child) : []
     return rows.length > 0 ? rows : [row(path, child, node)]
   })
+}
+
+/** A mapping within a section whose keys depend on its `kind`. */
+function kindRows(path: string, node: SchemaNode, kinds: readonly SchemaNode[]): readonly string[] {
+  const names = kinds.map(({ properties }) => plain(properties?.['kind']?.const))
+  const meanings = kinds.map(
+    ({ properties }, at) => `\`${names[at]}\`: ${properties?.['kind']?.description}`,
+  )
+  const kind = { enum: names, description: [node.description, ...meanings].join(' ') }
+  return [
+    row(`${path}.kind`, kind, { required: ['kind'] }),
+    ...kinds.flatMap((branch, at) =>
+      Object.entries(branch.properties ?? {})
+        .filter(([key]) => key !== 'kind')
+        .map(([key, child]) => {
+          const description = `With \`${names[at]}\`: ${child.description}`
+          return row(`${path}.${key}`, { ...child, description }, branch)
+        }),
+    ),
+  ]
 }
 
 function entryRows(schema: z.ZodType): readonly string[] {

@@ -168,3 +168,31 @@ export function listenAddress() {
         'an IP address or localhost and a port (127.0.0.1:9988, [::1]:9988); port 0 takes a free one',
     })
 }
+
+/** Where a server is called. */
+export interface HostAndPort {
+  /** A DNS name or an IP address, without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+const DNS_NAME = /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9_-]*)(?:\.[A-Za-z0-9_-]+)*\.?$/
+
+/** `server.example.org:8081`, `10.0.0.1:8081`, `[::1]:8081`. */
+export function hostAndPort() {
+  return z
+    .string()
+    .transform((text, context): HostAndPort => {
+      const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
+      const host = match?.[1] ?? match?.[2] ?? ''
+      const fits = match?.[1] === undefined ? DNS_NAME.test(host) : isIP(host) === 6
+      const port = Number(match?.[3])
+      if (match !== null && fits && port >= 1 && port <= 65_535) return { host, port }
+      context.issues.push({ code: 'custom', input: text })
+      return z.NEVER
+    })
+    .meta({
+      label: 'host:port',
+      allowed: 'a host name or IP address and a port (server.example.org:8081, [::1]:8081)',
+    })
+}

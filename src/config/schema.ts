@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { KeyType } from '../certs/keys.ts'
-import { authoritySchema } from './authority-schema.ts'
+import { agentAuthoritySchema } from './authority-schema.ts'
 import * as scalars from './scalars.ts'
 import { duration, path, secretName, size, spiffeId, trustDomain, wholeNumber } from './scalars.ts'
 
@@ -166,7 +166,7 @@ export const agentSchema = z.strictObject({
     .prefault('/var/lib/spindle')
     .describe("Folder of the authority's keys and certificates (0700).")
     .meta({ example: '/var/lib/spindle' }),
-  authority: authoritySchema,
+  authority: agentAuthoritySchema,
   svid,
   entries: z
     .strictObject({
@@ -176,7 +176,8 @@ export const agentSchema = z.strictObject({
         )
         .meta({ example: 'entries.yaml' }),
     })
-    .describe('Who may be what.'),
+    .optional()
+    .describe('Who may be what. Needed, but with a server, which has them.'),
   bundles: z
     .record(
       z.string(),
@@ -188,7 +189,9 @@ export const agentSchema = z.strictObject({
     )
     .prefault({})
     .meta({ keyName: '<trust domain>' })
-    .describe('Bundles of other trust domains, by trust domain name.'),
+    .describe(
+      'Bundles of other trust domains, by trust domain name. With a server they come from there.',
+    ),
   attestors: z
     .strictObject({
       unix: z

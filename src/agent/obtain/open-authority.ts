@@ -8,7 +8,7 @@ import { createJwtSlotStore } from '../../authority/jwt/jwt-slot.ts'
 import { createJwtAuthority } from '../../authority/jwt/jwt-slots.ts'
 import { createFileSlotStore } from '../../authority/slot-file.ts'
 import type { AuthorityEvent } from '../../authority/authority.ts'
-import type { AgentConfig } from '../../config/agent-config.ts'
+import type { StandaloneConfig } from '../../config/agent-config.ts'
 import { openCaFiles } from '../../os/key-files.ts'
 import { openStateFile } from '../../os/state-file.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -22,14 +22,14 @@ export interface OpenAuthorityOptions {
 
 /** `stateDir` must be there and ours. @throws SpindleError `config_invalid` where an attached CA cannot be used. */
 export function openAuthority(
-  config: AgentConfig,
+  config: StandaloneConfig,
   options: OpenAuthorityOptions,
 ): Promise<X509Authority> {
   const { clock, random, onEvent } = options
   const { authority, stateDir, trustDomain } = config
   const { kind, keyType, caTtlMs } = authority
   const file = openStateFile(join(stateDir, `authority-${kind}.json`), clock)
-  const store = createFileSlotStore(file, { kind, trustDomain }, onEvent)
+  const store = createFileSlotStore(file, { kind, trustDomain }, { onEvent })
   const common = { trustDomain, keyType, caTtlMs, clock, random, onEvent, store }
   if (kind === 'embedded') return createEmbeddedAuthority(common)
   const files = openCaFiles(authority, clock)
@@ -38,7 +38,7 @@ export function openAuthority(
 
 /** `stateDir` must be there and ours. */
 export function openJwtAuthority(
-  config: AgentConfig,
+  config: StandaloneConfig,
   options: OpenAuthorityOptions,
 ): Promise<JwtAuthority> {
   const { clock, random, onEvent } = options
@@ -52,6 +52,6 @@ export function openJwtAuthority(
     clock,
     random,
     onEvent,
-    store: createJwtSlotStore(file, trustDomain, onEvent),
+    store: createJwtSlotStore(file, trustDomain, { onEvent }),
   })
 }

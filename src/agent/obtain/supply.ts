@@ -1,7 +1,7 @@
 /** What is served, from its sources: the authorities, and the identities, tokens and bundles that come of them. */
 import type { AuthorityEvent, AuthorityState, X509Authority } from '../../authority/authority.ts'
 import type { JwtAuthority, JwtAuthorityState } from '../../authority/jwt/jwt-authority.ts'
-import type { AgentConfig } from '../../config/agent-config.ts'
+import type { StandaloneConfig } from '../../config/agent-config.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
@@ -42,7 +42,7 @@ export interface SupplyOptions {
 }
 
 /** `stateDir` must be there and ours. @throws SpindleError `config_invalid` where an attached CA cannot be used. */
-export async function openSupply(config: AgentConfig, options: SupplyOptions): Promise<Supply> {
+export async function openSupply(config: StandaloneConfig, options: SupplyOptions): Promise<Supply> {
   const { clock, random, federated, report } = options
   const authority = await openAuthority(config, { clock, random, onEvent: report.authorityEvent })
   report.authority(authority.state.current)

@@ -1,4 +1,5 @@
 /** `spindle doctor`: everything an agent, and an Envoy of it, stand on, looked at without changing any of it. */
+import { isStandalone } from '../../config/agent-config.ts'
 import { openLibc } from '../../os/libc.ts'
 import type { Libc } from '../../os/libc.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -59,6 +60,7 @@ async function examine(
 }
 
 async function authority({ config, running, clock }: Setting): Promise<readonly Verdict[]> {
+  if (config !== undefined && !isStandalone(config)) return []
   if (running !== undefined) return [authorityLife(running, clock), jwtKeys(running, clock)]
   if (config === undefined) return []
   return [await storedAuthority(config, clock), storedJwtKeys(config, clock)]

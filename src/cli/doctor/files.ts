@@ -6,7 +6,7 @@ import { parseJwtSlots } from '../../authority/jwt/jwt-slot.ts'
 import { parseSlots } from '../../authority/slot-file.ts'
 import { parseCertificate } from '../../certs/parse.ts'
 import type { AgentConfig } from '../../config/agent-config.ts'
-import { readAgentConfig } from '../../config/agent-config.ts'
+import { isStandalone, readAgentConfig } from '../../config/agent-config.ts'
 import { faultLine } from '../../config/fault.ts'
 import { findPath } from '../../os/host/paths.ts'
 import { openCaFiles } from '../../os/key-files.ts'
@@ -62,7 +62,7 @@ function judged(about: { check: string; where: string }, warnings: readonly stri
 }
 
 function fileOf(config: AgentConfig, name: string): string {
-  if (name === 'entries') return config.entries.file
+  if (name === 'entries') return config.entries?.file ?? ''
   const bundle = name.replace(/^bundle /, '') as keyof AgentConfig['bundles']
   const { authority } = config
   if (name !== 'authority') return config.bundles[bundle]?.file ?? ''
@@ -71,6 +71,7 @@ function fileOf(config: AgentConfig, name: string): string {
 }
 
 function registryOf(config: AgentConfig): Registry | undefined {
+  if (!isStandalone(config)) return undefined
   try {
     return createRegistry(readEntriesOf(config, readFile(config.entries.file)).entries)
   } catch {
@@ -103,8 +104,9 @@ export function bundleVerdicts(config: AgentConfig, clock: Clock): readonly Verd
 
 /** When the CA that would sign ends: of one on disk, or in the state of an agent that does not run. */
 export async function storedAuthority(config: AgentConfig, clock: Clock): Promise<Verdict> {
-  const { authority, stateDir, trustDomain, svid } = config
   const about = { check: 'authority life' }
+  if (!isStandalone(config)) return ok(about, 'is what the server says')
+  const { authority, stateDir, trustDomain, svid } = config
   try {
     if (authority.kind === 'disk') {
       const limits = { now: clock.now(), svidTtlMs: svid.ttlMs }

@@ -53,7 +53,7 @@ authority: { kind: disk, certFile: ca.pem, keyFile: /secret/ca.key, bundleFile: 
   assert.equal(config.socket, '/etc/spindle/run/agent.sock')
   assert.equal(config.admin.socket, '/etc/admin/admin.sock')
   assert.equal(config.stateDir, '/etc/spindle/state')
-  assert.equal(config.entries.file, '/etc/spindle/e.yaml')
+  assert.equal(config.entries?.file, '/etc/spindle/e.yaml')
   assert.deepEqual(Object.entries(config.bundles), [
     ['partner.test', { file: '/etc/spindle/partner.json' }],
   ])
@@ -150,7 +150,7 @@ test('readAgentConfig() says what a value is and what is allowed', () => {
   )
   assert.equal(
     onlyFault(`${LEAST}authority: { kind: vault }\n`, 'authority.kind'),
-    'is "vault"; allowed: embedded or disk',
+    'is "vault"; allowed: embedded, disk or server',
   )
   assert.equal(
     onlyFault('trustDomain: example.org\nentries: {}\n', 'entries.file').slice(0, 10),
