@@ -1,0 +1,197 @@
+/**
+ * Entries created, updated and deleted: an outcome for each of a batch, in its order. What can be refused for itself is refused
+ * alone; the others are stored at once. Each change is a line of audit before the answer leaves.
+ */
+import type { Entry, EntryMask } from '../../../gen/spire/api/types/entry_pb.js'
+import { parseEntryId } from '../../../registration/server-entry.ts'
+import type { EntryContent, EntryId, ServerEntry } from '../../../registration/server-entry.ts'
+import { SpindleError } from '../../../runtime/errors.ts'
+import { status } from '../../../runtime/grpc-status.ts'
+import { trustDomainId } from '../../../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import type { NewEntry } from '../../../store/model.ts'
+import type { Created, EntryChange, Updated } from '../../../store/port.ts'
+import { Refused, orRefused, settled } from '../api/batch.ts'
+import { applyMask } from '../api/mask.ts'
+import type { Fields } from '../api/mask.ts'
+import { ITEM_OK, itemFault, itemStatus } from '../api/status.ts'
+import type { ItemStatus } from '../api/status.ts'
+import type { Asked } from '../service.ts'
+import { checkContent, entryMessage, readChanges, readContent } from './message.ts'
+import type { EntryServiceParts } from './parts.ts'
+
+interface Batch {
+  readonly entries: readonly Entry[]
+  readonly inputMask?: EntryMask | undefined
+  readonly outputMask?: EntryMask | undefined
+}
+
+interface EntryResult {
+  readonly status: ItemStatus
+  readonly entry?: Fields<Entry>
+}
+
+interface DeletedResult {
+  readonly status: ItemStatus
+  readonly id: string
+}
+
+export interface EntryChanging {
+  create(batch: Batch, asked: Asked): Promise<EntryResult[]>
+  update(batch: Batch, asked: Asked): Promise<EntryResult[]>
+  delete(ids: readonly string[], asked: Asked): Promise<DeletedResult[]>
+}
+
+const CONVERT = 'failed to convert entry'
+const CREATE = 'failed to create entry'
+const UPDATE = 'failed to update entry'
+const SIMILAR = itemStatus(status.ALREADY_EXISTS, 'similar entry already exists')
+const ID_TAKEN = itemStatus(status.ALREADY_EXISTS, `${CREATE}: its ID is that of another entry`)
+const NOT_FOUND = itemStatus(status.NOT_FOUND, 'entry not found')
+
+export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
+  const { store, registry, audit } = parts
+
+  const tell = ({ caller, method }: Asked, action: string, { id, revision }: ServerEntry): void =>
+    audit.write({ event: 'changed', caller, method, object: 'entry', key: id, action, revision })
+
+  return {
+    async create({ entries, outputMask }, asked) {
+      const items = await eachInTurn(entries, (entry) => readNew(parts, entry))
+      const outcomes = await settled(items, (created) => store.entries.create(created))
+      for (const outcome of outcomes)
+        if (!(outcome instanceof Refused) && outcome.kind === 'created')
+          tell(asked, 'create', outcome.entry)
+      await registry.caughtUp()
+      return outcomes.map((outcome) => createdResult(outcome, outputMask))
+    },
+    async update({ entries, inputMask, outputMask }, asked) {
+      const items = await eachInTurn(entries, (entry) => readUpdate(parts, entry, inputMask))
+      const outcomes = await settled(items, (updates) => store.entries.update(updates))
+      for (const outcome of outcomes)
+        if (!(outcome instanceof Refused) && outcome.kind === 'updated')
+          tell(asked, 'update', outcome.entry)
+      await registry.caughtUp()
+      return outcomes.map((outcome, index) => {
+        const item = items[index]!
+        const fault = item instanceof Refused ? undefined : item.fault
+        const refused = fault && new Refused(itemFault(UPDATE, fault))
+        return updatedResult(refused ?? outcome, outputMask)
+      })
+    },
+    async delete(ids, asked) {
+      const outcomes = await settled(ids.map(readId), (known) => store.entries.delete(known))
+      for (const outcome of outcomes)
+        if (!(outcome instanceof Refused) && outcome.kind === 'deleted')
+          tell(asked, 'delete', outcome.was)
+      await registry.caughtUp()
+      return outcomes.map((outcome, index) => {
+        if (outcome instanceof Refused) return { id: ids[index]!, status: outcome.status }
+        return { id: ids[index]!, status: outcome.kind === 'deleted' ? ITEM_OK : NOT_FOUND }
+      })
+    },
+  }
+}
+
+async function eachInTurn<T, U>(
+  all: readonly T[],
+  ask: (one: T) => Promise<U>,
+): Promise<readonly U[]> {
+  const answers: U[] = []
+  for (const one of all) answers.push(await ask(one))
+  return answers
+}
+
+async function readNew(parts: EntryServiceParts, message: Entry): Promise<NewEntry | Refused> {
+  const content = await orRefused(CONVERT, () => readContent(message, parts.trustDomain))
+  if (content instanceof Refused) return content
+  return await orRefused(CREATE, async () => {
+    const id = message.id === '' ? undefined : parseEntryId(message.id)
+    await checkFederation(parts, content.federatesWith)
+    return { ...content, ...(id !== undefined && { id }) }
+  })
+}
+
+/** An update, and why its last try changed nothing: what holds between fields is seen when they meet. */
+interface Updating extends EntryChange {
+  fault: SpindleError | undefined
+}
+
+async function readUpdate(
+  parts: EntryServiceParts,
+  message: Entry,
+  mask: EntryMask | undefined,
+): Promise<Updating | Refused> {
+  const id = readId(message.id)
+  if (id instanceof Refused) return new Refused(failed(UPDATE, id.status))
+  const changes = await orRefused(CONVERT, () => readChanges(message, mask, parts.trustDomain))
+  if (changes instanceof Refused) return changes
+  const updating: Updating = {
+    id,
+    fault: undefined,
+    change(entry) {
+      // What is undefined is left out when it is stored.
+      const next = { ...entry, ...changes } as EntryContent
+      updating.fault = contentFault(next)
+      return updating.fault === undefined ? next : entry
+    },
+  }
+  return await orRefused(UPDATE, async () => {
+    await checkFederation(parts, changes.federatesWith ?? [])
+    return updating
+  })
+}
+
+function contentFault(content: EntryContent): SpindleError | undefined {
+  try {
+    checkContent(content)
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof SpindleError) return thrown
+    throw thrown
+  }
+}
+
+function readId(text: string): EntryId | Refused {
+  if (text === '') return new Refused(itemStatus(status.INVALID_ARGUMENT, 'missing entry ID'))
+  try {
+    return parseEntryId(text)
+  } catch {
+    // There is no entry with an ID that none can have.
+    return new Refused(NOT_FOUND)
+  }
+}
+
+/** An entry may only federate with a trust domain whose bundle is there (SPIRE's rule; SPIRE calls its breach INTERNAL). */
+async function checkFederation(
+  { registry, store }: EntryServiceParts,
+  trustDomains: readonly TrustDomain[],
+): Promise<void> {
+  for (const trustDomain of trustDomains) {
+    const known = registry.bundle(trustDomain) ?? (await store.bundles.get(trustDomain))
+    if (known === undefined)
+      throw new SpindleError(
+        'precondition_failed',
+        `unable to find federated bundle "${trustDomainId(trustDomain)}"`,
+      )
+  }
+}
+
+function createdResult(outcome: Created | Refused, mask: EntryMask | undefined): EntryResult {
+  if (outcome instanceof Refused) return { status: outcome.status }
+  // It is another entry, of which the asker knows nothing but the ID.
+  if (outcome.kind === 'id_taken') return { status: ID_TAKEN }
+  const entry = applyMask(mask, entryMessage(outcome.entry), 'id')
+  return { status: outcome.kind === 'created' ? ITEM_OK : SIMILAR, entry }
+}
+
+function updatedResult(outcome: Updated | Refused, mask: EntryMask | undefined): EntryResult {
+  if (outcome instanceof Refused) return { status: outcome.status }
+  if (outcome.kind === 'not_found') return { status: failed(UPDATE, NOT_FOUND) }
+  if (outcome.kind === 'similar') return { status: failed(UPDATE, SIMILAR) }
+  return { status: ITEM_OK, entry: applyMask(mask, entryMessage(outcome.entry), 'id') }
+}
+
+function failed(what: string, { code, message }: ItemStatus): ItemStatus {
+  return itemStatus(code, `${what}: ${message}`)
+}

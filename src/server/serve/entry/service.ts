@@ -1,0 +1,96 @@
+/** SPIRE's Entry service: registrations for operators, and for agents those they may serve. */
+import { Entry as EntryService } from '../../../gen/spire/api/server/entry/v1/entry_pb.js'
+import { parseEntryId } from '../../../registration/server-entry.ts'
+import type { EntryId, ServerEntry } from '../../../registration/server-entry.ts'
+import { status } from '../../../runtime/grpc-status.ts'
+import { MOST_A_PAGE } from '../../../store/port.ts'
+import { serviceDefinition } from '../../../wire/service.ts'
+import { wordedStatus } from '../../../wire/status.ts'
+import type { ServerPeer } from '../../admit/peer.ts'
+import { applyMask } from '../api/mask.ts'
+import { answerPage } from '../api/page.ts'
+import type { ApiService } from '../service.ts'
+import { unaryHandlers } from '../service.ts'
+import type { Answers } from '../service.ts'
+import { createEntryChanging } from './changes.ts'
+import { readFilter } from './filter.ts'
+import { entryMessage } from './message.ts'
+import type { EntryServiceParts } from './parts.ts'
+
+export function createEntryService(parts: EntryServiceParts): ApiService {
+  const { faulted } = parts
+  const answers = entryAnswers(parts)
+  return {
+    addTo(way) {
+      way.server.addService(serviceDefinition(EntryService), {
+        ...unaryHandlers(EntryService, answers, { way, faulted }),
+      })
+    },
+    endStreams() {},
+  }
+}
+
+function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
+  const { trustDomain, store } = parts
+  const { entries } = store
+  const changing = createEntryChanging(parts)
+  return {
+    async countEntries({ filter }) {
+      return { count: await entries.count(readFilter(filter, trustDomain)) }
+    },
+    async listEntries({ filter: asked, outputMask, ...page }) {
+      const filter = readFilter(asked, trustDomain)
+      const { items, nextPageToken } = await answerPage(page, {
+        most: MOST_A_PAGE,
+        read: (one) => entries.list(filter, one),
+      })
+      return {
+        entries: items.map((entry) => applyMask(outputMask, entryMessage(entry), 'id')),
+        nextPageToken,
+      }
+    },
+    async getEntry({ id, outputMask }) {
+      const entry = await entries.get(readId(id))
+      if (entry === undefined) throw wordedStatus(status.NOT_FOUND, 'entry not found')
+      return applyMask(outputMask, entryMessage(entry), 'id')
+    },
+    async batchCreateEntry(request, asked) {
+      return { results: await changing.create(request, asked) }
+    },
+    async batchUpdateEntry(request, asked) {
+      return { results: await changing.update(request, asked) }
+    },
+    async batchDeleteEntry({ ids }, asked) {
+      return { results: await changing.delete(ids, asked) }
+    },
+    getAuthorizedEntries({ outputMask }, { peer }) {
+      const authorized = authorizedEntries(parts, peer)
+      return {
+        entries: authorized.map((entry) => applyMask(outputMask, entryMessage(entry), 'id')),
+      }
+    },
+  }
+}
+
+/** Those the agent that calls may serve; one that has expired is nobody's, though it is there until it is pruned. */
+function authorizedEntries(
+  { registry, clock }: EntryServiceParts,
+  peer: ServerPeer,
+): readonly ServerEntry[] {
+  if (peer.kind !== 'remote' || peer.svid === undefined)
+    throw wordedStatus(status.PERMISSION_DENIED, 'only an agent has authorized entries')
+  const now = clock.now()
+  return registry
+    .entriesOf(peer.svid.spiffeId)
+    .filter(({ expiresAt }) => expiresAt === undefined || expiresAt > now)
+}
+
+function readId(text: string): EntryId {
+  if (text === '') throw wordedStatus(status.INVALID_ARGUMENT, 'missing ID')
+  try {
+    return parseEntryId(text)
+  } catch {
+    // There is no entry with an ID that none can have.
+    throw wordedStatus(status.NOT_FOUND, 'entry not found')
+  }
+}
