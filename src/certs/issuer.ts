@@ -121,7 +121,7 @@ export async function createIntermediateCertificate(
   return writeCaCertificate(subject, request, issuer)
 }
 
-/** Loaded with the first CA certificate that is made: an agent that only issues leaves is spared its 20 MB. */
+/** Loaded with the first CA certificate that is made: an agent that only issues leaves is spared its memory. */
 const generalLibrary = (): Promise<typeof import('./ca.ts')> => import('./ca.ts')
 
 function invalid(place: string, fault: string): SpindleError {

@@ -76,8 +76,8 @@ export async function generateKey(type: KeyType): Promise<KeyPair> {
 }
 
 /**
- * ECDH makes EC keys three times as fast as `generateKeyPair` with its DER encoders; the price is that PKCS#8 (RFC
- * 5958, with RFC 5915 inside) and SubjectPublicKeyInfo are written here.
+ * ECDH makes EC keys faster than `generateKeyPair` with its DER encoders; the price is that PKCS#8 (RFC 5958, with RFC
+ * 5915 inside) and SubjectPublicKeyInfo are written here.
  */
 function generateEcKey(curve: Curve): KeyPair {
   const ecdh = createECDH(curve.name)
@@ -107,7 +107,7 @@ function ecPkcs8(curve: Curve, scalar: Buffer, point: Buffer): Buffer {
 
 /**
  * Whether `pkcs8` is an EC key in the form written here whose public half is that of `spki`. False says nothing: it may be
- * one in another form. An OpenSSL key takes forty times as long to make.
+ * one in another form. It compares bytes, where an OpenSSL key would be made and the point computed.
  */
 export function isEcKeyOf(spki: Uint8Array, pkcs8: Uint8Array): boolean {
   for (const curve of [P256, P384]) {

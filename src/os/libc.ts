@@ -73,7 +73,7 @@ function bindFunctions(): Libc {
   // koffi types every function as returning `any`; each of these returns a C int or long.
   const bind = (name: string, result: string, parameters: string[]) =>
     library.func(name, result, parameters) as (...values: unknown[]) => number
-  // Buffers passed as `void *` are four times faster than koffi's structs.
+  // Buffers passed as `void *` cost less than koffi's structs.
   const getsockopt = bind('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *'])
   const poll = bind('poll', 'int', ['void *', 'ulong', 'int'])
   const syscall = bind('syscall', 'long', ['long', 'long', 'long'])

@@ -39,11 +39,11 @@ export type PeerReading =
 export interface PeerReader {
   /** Reads the peer synchronously; call it before anything else has the socket. The reading owns its pidfd. */
   read(socket: Socket): PeerReading
-  /** False once the process has ended, zombies included (0.3 us with a pidfd). */
+  /** False once the process has ended, zombies included. */
   alive(peer: PeerCredentials): boolean
   /** Those of `peers` that have ended, in one system call. */
   ended<P extends PeerCredentials>(peers: readonly P[]): P[]
-  /** What it runs as now (3 us); undefined where the kernel cannot tell by a pidfd (below Linux 6.13). */
+  /** What it runs as now; undefined where the kernel cannot tell by a pidfd (below Linux 6.13). */
   effectiveIds(peer: PeerCredentials): EffectiveIds | undefined
   /** Closes the pidfd. Call it once, when the socket has closed. */
   release(peer: PeerCredentials): void

@@ -23,7 +23,7 @@ export interface Inbound {
   close(): void
 }
 
-/** What an array entry and a Buffer that shares its memory take up beside their bytes: measured at 133. */
+/** About what an array entry and a Buffer that shares its memory take up beside their bytes. */
 const PART_BYTES = 128
 const SWEEP_MS = 1_000
 

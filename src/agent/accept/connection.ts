@@ -10,7 +10,7 @@ export interface Connection {
   readonly peer: Peer
   /** ms since the epoch */
   readonly since: number
-  /** False once the peer's process has ended (0.3 us). */
+  /** False once the peer's process has ended. */
   alive(): boolean
   readonly closed: boolean
   onClose(run: () => void): void

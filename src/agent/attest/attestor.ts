@@ -27,6 +27,6 @@ export interface Attestation {
 export interface Attestor {
   /** @throws SpindleError `peer_gone` when the process ended or changed meanwhile. */
   attest(connection: Connection, wanted: ReadonlySet<SelectorKind>): Promise<Attestation>
-  /** Cheap (under 20 us): whether the process lives and still runs the program that was attested, as the same uid. */
+  /** Cheap enough for every answer: whether the process lives and still runs the program that was attested, as the same uid. */
   unchanged(connection: Connection, before: Attestation): boolean
 }

@@ -4,7 +4,7 @@ import type forge from 'node-forge'
 export type Forge = typeof forge
 export type Asn1 = forge.asn1.Asn1
 
-/** Loading takes 60 ms, which an agent without such a file does not spend. */
+/** Loaded with the first such file: an agent without one is spared the time. */
 export async function loadForge(): Promise<Forge> {
   return (await import('node-forge')).default
 }
