@@ -16,6 +16,7 @@ export interface RegistryChange {
   readonly position: Position
 }
 
+/** What it says is of one committed state, that at `position`. An entry, agent or bundle is the same object until it changes. */
 export interface Registry {
   readonly position: Position
   entry(id: EntryId): ServerEntry | undefined
@@ -25,9 +26,23 @@ export interface Registry {
   entriesOf(agent: SpiffeId): readonly ServerEntry[]
   mayServe(agent: SpiffeId, id: EntryId): boolean
   agent(id: SpiffeId): AttestedAgent | undefined
+  /** All of them, in no order. */
+  agents(): Iterable<AttestedAgent>
   bundle(trustDomain: TrustDomain): StoredBundle | undefined
-  /** Resolves once it shows what was committed before the call. @throws SpindleError `store_unavailable` */
+  /** When the next of the entries expires, ms since the epoch; undefined: none ever does. */
+  nextExpiry(): number | undefined
+  readonly counts: {
+    readonly entries: number
+    readonly agents: number
+    readonly bundles: number
+  }
+  /**
+   * Resolves once it shows what this server, before the call, had committed or had heard of.
+   * @throws SpindleError `store_unavailable`
+   */
   caughtUp(): Promise<void>
+  /** Asks the store: resolves once it shows what any server had committed before the call. @throws SpindleError as `caughtUp` */
+  refreshed(): Promise<void>
   /** `listen` is called after each step. */
   onChange(listen: (change: RegistryChange) => void): () => void
   close(): Promise<void>
