@@ -3,29 +3,34 @@ import { codeOf, ERRORS, messageOf } from '../../runtime/errors.ts'
 import { status } from '../../runtime/grpc-status.ts'
 import { wordedStatus } from '../../wire/status.ts'
 import type { WordedStatus } from '../../wire/status.ts'
+import { itemStatus } from './api/status.ts'
+import type { ItemStatus } from './api/status.ts'
+import type { Faulted } from './service.ts'
 
-/** A code and a text: of a call that is refused, or of one item of a batch. */
-export interface Worded {
-  readonly code: number
-  readonly message: string
+export function worded(code: number, what: string, why?: unknown): ItemStatus {
+  return itemStatus(code, why === undefined ? what : `${what}: ${messageOf(why)}`)
 }
 
-export function worded(code: number, what: string, why?: unknown): Worded {
-  return { code, message: why === undefined ? what : `${what}: ${messageOf(why)}` }
-}
-
-export const asStatus = ({ code, message }: Worded): WordedStatus => wordedStatus(code, message)
+export const asCall = ({ code, message }: ItemStatus): WordedStatus => wordedStatus(code, message)
 
 export const refused = (code: number, what: string, why?: unknown): WordedStatus =>
-  asStatus(worded(code, what, why))
+  asCall(worded(code, what, why))
 
 export const invalid = (what: string, why?: unknown): WordedStatus =>
   refused(status.INVALID_ARGUMENT, what, why)
 
-/** What was asked for is right and could not be done: the code says whether it is of use to try again. */
-export function failed(what: string, thrown: unknown): Worded {
+/**
+ * What was rightly asked for could not be done: the code says whether to try again. Of what nobody raised on purpose only the
+ * log is told more.
+ */
+export function failed(
+  what: string,
+  thrown: unknown,
+  to: { readonly faulted: Faulted; readonly method: string },
+): ItemStatus {
   const code = codeOf(thrown)
-  // The text of a foreign error is not for those outside.
-  if (code === 'internal') return worded(status.INTERNAL, what)
-  return worded(code === 'request_invalid' ? status.INTERNAL : ERRORS[code].grpc, what, thrown)
+  if (code !== 'internal' && code !== 'request_invalid')
+    return worded(ERRORS[code].grpc, what, thrown)
+  if (code === 'internal') to.faulted(to.method, thrown)
+  return worded(status.INTERNAL, what, code === 'internal' ? undefined : thrown)
 }

@@ -9,11 +9,12 @@ import { serialNumberOf } from '../../../certs/parse.ts'
 import type { ServerEntry } from '../../../registration/server-entry.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { nextTurn } from '../../../runtime/slices.ts'
+import { idMessage } from '../api/ids.ts'
+import { ITEM_OK } from '../api/status.ts'
+import type { ItemStatus } from '../api/status.ts'
 import type { Asked } from '../service.ts'
 import { failed, worded } from '../worded.ts'
-import type { Worded } from '../worded.ts'
 import { entryOfAgent, NOT_YOURS } from './entries.ts'
-import { idMessage } from './ids.ts'
 import type { SvidParts } from './parts.ts'
 
 type Result = MessageInitShape<typeof BatchNewX509SVIDResponse_ResultSchema>
@@ -60,12 +61,13 @@ async function newX509Svid(
   try {
     return await signed(parts, { entry, spki }, asked)
   } catch (thrown) {
-    return { status: failed('failed to sign X509-SVID', thrown) }
+    const { faulted } = parts
+    return { status: failed('failed to sign X509-SVID', thrown, { faulted, method: asked.method }) }
   }
 }
 
 /** `thrown` by `readCsr`. */
-export function csrFault(thrown: unknown): Worded {
+export function csrFault(thrown: unknown): ItemStatus {
   const ownKey = thrown instanceof Error && thrown.cause instanceof NotSignedByItsKey
   const what = ownKey ? 'invalid CSR signature' : 'malformed CSR'
   return worded(status.INVALID_ARGUMENT, what, thrown)
@@ -98,7 +100,7 @@ async function signed(
   onIssued?.('x509-svid')
   const expiresAt = BigInt(notAfter / 1000)
   return {
-    status: { code: status.OK, message: 'OK' },
+    status: ITEM_OK,
     svid: { certChain: chain.slice(), id: idMessage(spiffeId), expiresAt, hint },
   }
 }

@@ -1,12 +1,12 @@
 import { status } from '../../../runtime/grpc-status.ts'
 import type { EntryId, ServerEntry } from '../../../registration/server-entry.ts'
 import type { Asked } from '../service.ts'
+import type { ItemStatus } from '../api/status.ts'
 import { worded } from '../worded.ts'
-import type { Worded } from '../worded.ts'
 import type { SvidParts } from './parts.ts'
 
 /** Of entries that are there for others no more is said than of those that are not. */
-export const NOT_YOURS: Worded = worded(status.NOT_FOUND, 'entry not found or not authorized')
+export const NOT_YOURS: ItemStatus = worded(status.NOT_FOUND, 'entry not found or not authorized')
 
 /** The entry with this id where the agent that asks may serve it; who asks for another one is in the audit. */
 export function entryOfAgent(

@@ -10,10 +10,11 @@ import type { JWTSVIDSchema } from '#spire/api/types/jwtsvid_pb.js'
 import type { Random } from '../../../runtime/random.ts'
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { Issuance } from '../../audit/audit.ts'
+import { idMessage, readWorkloadId } from '../api/ids.ts'
+import { reading } from '../api/status.ts'
 import type { Asked } from '../service.ts'
-import { asStatus, failed, invalid } from '../worded.ts'
+import { asCall, failed, invalid } from '../worded.ts'
 import { entryOfAgent, NOT_YOURS } from './entries.ts'
-import { idMessage, workloadId, workloadIdOf } from './ids.ts'
 import type { SvidParts } from './parts.ts'
 
 export async function newJwtSvid(
@@ -22,9 +23,9 @@ export async function newJwtSvid(
   asked: Asked,
 ): Promise<MessageInitShape<typeof NewJWTSVIDResponseSchema>> {
   const entry = entryOfAgent(parts, entryId, asked)
-  if (entry === undefined) throw asStatus(NOT_YOURS)
+  if (entry === undefined) throw asCall(NOT_YOURS)
   const { id, revision, jwtSvidTtlMs: ttlMs = parts.svid.jwtTtlMs, hint } = entry
-  const spiffeId = checked(() => workloadId(entry.spiffeId, parts.trustDomain))
+  const spiffeId = workload(parts, idMessage(entry.spiffeId))
   const jti = entry.jwtSvidIncludeJti ? uuid(parts.random) : undefined
   const of = { entryId: id, entryRevision: revision }
   const svid = await sign(parts, { spiffeId, audience, ttlMs, jti, of }, asked)
@@ -36,18 +37,13 @@ export async function mintJwtSvid(
   { id, audience, ttl }: MintJWTSVIDRequest,
   asked: Asked,
 ): Promise<MessageInitShape<typeof MintJWTSVIDResponseSchema>> {
-  const spiffeId = checked(() => workloadIdOf(id, parts.trustDomain))
+  const spiffeId = workload(parts, id)
   const ttlMs = ttl > 0 ? ttl * 1000 : parts.svid.jwtTtlMs
   return { svid: await sign(parts, { spiffeId, audience, ttlMs, of: {} }, asked) }
 }
 
-function checked(read: () => SpiffeId): SpiffeId {
-  try {
-    return read()
-  } catch (thrown) {
-    throw invalid('invalid SPIFFE ID', thrown)
-  }
-}
+const workload = ({ trustDomain }: SvidParts, id: Parameters<typeof readWorkloadId>[0]): SpiffeId =>
+  reading('invalid SPIFFE ID', () => readWorkloadId(id, trustDomain))
 
 interface Wanted {
   readonly spiffeId: SpiffeId
@@ -58,7 +54,7 @@ interface Wanted {
 }
 
 async function sign(
-  { issuing, audit, onIssued }: SvidParts,
+  { issuing, audit, faulted, onIssued }: SvidParts,
   { of, ...wanted }: Wanted,
   { caller, method }: Asked,
 ): Promise<MessageInitShape<typeof JWTSVIDSchema>> {
@@ -67,7 +63,7 @@ async function sign(
   const { token, issuedAt, expiresAt, authorityId } = await issuing.jwt
     .issue(wanted)
     .catch((thrown: unknown) => {
-      throw asStatus(failed('failed to sign JWT-SVID', thrown))
+      throw asCall(failed('failed to sign JWT-SVID', thrown, { faulted, method }))
     })
   const issued = 'jwt-svid'
   audit.write({ event: 'issued', caller, method, issued, spiffeId, authorityId, expiresAt, ...of })
