@@ -1,7 +1,7 @@
 /** spire.api.server.svid.v1: what is signed, and for whom. WIT-SVIDs are not offered, as by a SPIRE server without its flag. */
 import { SVID } from '#spire/api/server/svid/v1/svid_pb.js'
 import { codeOf, ERRORS } from '../../../runtime/errors.ts'
-import { createRateLimits } from '../../../runtime/rate-limits.ts'
+import { createRateLimits } from '../../admit/rate-limits.ts'
 import { unaryService } from '../service.ts'
 import type { ApiService, Asked } from '../service.ts'
 import { invalid, refused } from '../worded.ts'

@@ -1,6 +1,6 @@
 /** So many a second for each key (an address), and no more than a second's worth at once. Who comes too early waits in line. */
-import type { Clock } from './clock.ts'
-import { SpindleError } from './errors.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SpindleError } from '../../runtime/errors.ts'
 
 export interface RateLimits {
   /** Resolves when `count` may go. @throws SpindleError `limit_reached`: it is more than goes at once, or the line is too long */

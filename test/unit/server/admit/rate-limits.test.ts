@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createRateLimits } from '../../../src/runtime/rate-limits.ts'
-import { createManualClock } from '../../fakes/clock.ts'
+import { createRateLimits } from '../../../../src/server/admit/rate-limits.ts'
+import { createManualClock } from '../../../fakes/clock.ts'
 
 test('take lets a second of them go at once, and those that follow one by one, in order', async () => {
   const clock = createManualClock()
