@@ -1,61 +1,10 @@
 /** Tainting and revoking are the same for X.509 and JWT authorities. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type {
-  AuthorityEvent,
-  ServerX509Authority,
-  SlotView,
-  Withdrawals,
-} from '../../src/authority/authority.ts'
-import type { ServerJwtAuthority } from '../../src/authority/jwt/jwt-authority.ts'
-import type { Feed } from '../../src/runtime/feed.ts'
-import type { ManualClock } from '../fakes/clock.ts'
-import type { MemoryStateFile } from '../fakes/state-file.ts'
 import { until } from '../fakes/until.ts'
-import { CA_TTL, kinds, request, setting, verify } from './authorities.ts'
-import * as jwt from './jwt-authorities.ts'
-
-interface Rotating extends Withdrawals {
-  readonly state: Feed<{ readonly slots: readonly SlotView[]; readonly fault?: string }>
-  prepare(): Promise<void>
-  activate(): Promise<void>
-  close(): Promise<void>
-}
-
-interface Case<Authority extends Rotating = Rotating> {
-  readonly clock: ManualClock
-  readonly file: MemoryStateFile
-  readonly events: readonly AuthorityEvent[]
-  readonly open: () => Promise<Authority>
-  /** Signs, and resolves to what rejects where the bundle does not verify it. */
-  sign(authority: Authority): Promise<() => Promise<void>>
-}
-
-const [embedded] = kinds
-const [keys] = jwt.kinds
-assert(embedded !== undefined && keys !== undefined)
-
-const x509Case = (): Case<ServerX509Authority> => {
-  const made = setting(embedded)
-  return {
-    ...made,
-    async sign(authority) {
-      const { chain } = await authority.issue(request)
-      return async () => verify(authority, chain, made.clock.now())
-    },
-  }
-}
-
-const jwtCase = (): Case<ServerJwtAuthority> => {
-  const made = jwt.jwtSetting(keys)
-  return {
-    ...made,
-    async sign(authority) {
-      const { token } = await authority.issue(jwt.request)
-      return async () => void (await jwt.verify(authority, token, made.clock.now()))
-    },
-  }
-}
+import { CA_TTL } from './authorities.ts'
+import type { Rotating } from './signers.ts'
+import { forEachWithdrawing } from './signers.ts'
 
 const slots = (authority: Rotating): readonly (readonly [string, string])[] =>
   authority.state.current.slots.map(({ authorityId, status }) => [authorityId, status] as const)
@@ -73,24 +22,24 @@ async function rotated<Authority extends Rotating>(
   return authority
 }
 
-function contract<Authority extends Rotating>(name: string, make: () => Case<Authority>): void {
-  describe(`Withdrawals, ${name}`, () => {
+forEachWithdrawing((kind) => {
+  describe(`Withdrawals: ${kind.name}`, () => {
     test('taint: what the old one signed is verified until it is revoked, and then no more', async () => {
-      const made = make()
+      const made = kind.setting()
       const { events } = made
       const authority = await made.open()
-      const verified = await made.sign(authority)
+      const { check } = await made.sign(authority)
       await authority.prepare()
       await authority.activate()
       const old = idOf(authority, 'old')
       await authority.taint(old)
       assert.deepEqual(statuses(authority), ['tainted', 'active'])
-      await verified()
+      await check(authority)
       await authority.revoke(old)
       assert.deepEqual(statuses(authority), ['active'])
-      await assert.rejects(verified())
+      await assert.rejects(check(authority))
       const next = await made.sign(authority)
-      await next()
+      await next.check(authority)
       assert.deepEqual(
         events.flatMap((event) => ('authorityId' in event ? [event.kind] : [])).slice(-2),
         ['tainted', 'revoked'],
@@ -103,7 +52,7 @@ function contract<Authority extends Rotating>(name: string, make: () => Case<Aut
     })
 
     test('taint: of the active, a prepared, an unknown or no authority is refused, and changes nothing', async () => {
-      const { open, file } = make()
+      const { open, file } = kind.setting()
       const authority = await rotated(open)
       await authority.prepare()
       const { writes } = file
@@ -122,7 +71,7 @@ function contract<Authority extends Rotating>(name: string, make: () => Case<Aut
     })
 
     test('revoke: of the active, a prepared, an unknown or no authority is refused; an old one need not be tainted', async () => {
-      const { open } = make()
+      const { open } = kind.setting()
       const authority = await rotated(open)
       await authority.prepare()
       const refusals = [
@@ -139,7 +88,7 @@ function contract<Authority extends Rotating>(name: string, make: () => Case<Aut
     })
 
     test('taint: asked for again it is told once; a restart keeps it, in a form versions before read as old', async () => {
-      const { open, file, events } = make()
+      const { open, file, events } = kind.setting()
       const first = await rotated(open)
       const old = idOf(first, 'old')
       await Promise.all([first.taint(old), first.taint(old)])
@@ -159,7 +108,7 @@ function contract<Authority extends Rotating>(name: string, make: () => Case<Aut
     })
 
     test('storing fails: it holds, whoever asked is told that it is not stored, and it is stored later', async () => {
-      const { clock, open, file } = make()
+      const { clock, open, file } = kind.setting()
       const authority = await rotated(open)
       const old = idOf(authority, 'old')
       file.writeFault = new Error('no space left on device')
@@ -180,7 +129,7 @@ function contract<Authority extends Rotating>(name: string, make: () => Case<Aut
     })
 
     test('rotation: a tainted one is dropped in the end, as an old one is', async () => {
-      const { clock, open } = make()
+      const { clock, open } = kind.setting()
       const authority = await rotated(open)
       const old = idOf(authority, 'old')
       await authority.taint(old)
@@ -193,7 +142,4 @@ function contract<Authority extends Rotating>(name: string, make: () => Case<Aut
       await authority.close()
     })
   })
-}
-
-contract('X.509', x509Case)
-contract('JWT', jwtCase)
+})

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts'
-import { until } from '../fakes/until.ts'
 import {
   CA_TTL,
-  HOUR,
   idOf,
   key,
   kinds,
@@ -58,20 +55,6 @@ for (const kind of kinds) {
       await authority.close()
     })
 
-    test('issue: refuses an ID of another trust domain, and the trust domain itself', async () => {
-      const { open } = setting(kind)
-      const authority = await open()
-      for (const id of [
-        'spiffe://other.test/web',
-        'spiffe://example.org.test/a',
-        'spiffe://example.org',
-      ]) {
-        const wanted = authority.issue({ ...request, spiffeId: parseSpiffeId(id) })
-        await assert.rejects(wanted, { code: 'request_invalid' }, id)
-      }
-      await authority.close()
-    })
-
     test('issue: every serial number is positive, of 20 octets, and its own, across a restart too', async () => {
       const { open } = setting(kind)
       const serials = new Set<string>()
@@ -88,40 +71,6 @@ for (const kind of kinds) {
       assert.equal(serials.size, 40)
     })
 
-    test('prepare, activate: the next is published before it signs, and what the one before signed stays valid', async () => {
-      const { clock, open } = setting(kind)
-      const authority = await open()
-      const before = await authority.issue(request)
-      await authority.prepare()
-      const prepared = idOf(authority.state.current, 'prepared')
-      assert.deepEqual(statuses(authority.state.current), ['active', 'prepared'])
-      assert.equal((await authority.issue(request)).authorityId, before.authorityId)
-
-      await authority.activate()
-      assert.deepEqual(statuses(authority.state.current), ['old', 'active'])
-      const after = await authority.issue(request)
-      assert.equal(after.authorityId, prepared)
-      verify(authority, before.chain, clock.now())
-      verify(authority, after.chain, clock.now())
-      await authority.close()
-    })
-
-    test('prepare: asked for many times at once, one is prepared', async () => {
-      const { open } = setting(kind)
-      const authority = await open()
-      await Promise.all([authority.prepare(), authority.prepare(), authority.prepare()])
-      assert.deepEqual(statuses(authority.state.current), ['active', 'prepared'])
-      await authority.close()
-    })
-
-    test('activate: is refused where none is prepared', async () => {
-      const { open } = setting(kind)
-      const authority = await open()
-      await assert.rejects(authority.activate(), { code: 'authority_unavailable' })
-      assert.deepEqual(statuses(authority.state.current), ['active'])
-      await authority.close()
-    })
-
     if (kind.name !== 'embedded')
       test('taint, revoke: are refused, because the anchor above would be trusted all the same', async () => {
         const { open } = setting(kind)
@@ -134,54 +83,6 @@ for (const kind of kinds) {
         assert.deepEqual(statuses(authority.state.current), ['old', 'active'])
         await authority.close()
       })
-
-    test('rotation: by the clock it prepares at half of the life and activates at five sixths', async () => {
-      const { clock, open } = setting(kind)
-      const authority = await open()
-      const first = idOf(authority.state.current, 'active')
-      const start = clock.now()
-      await clock.advance(CA_TTL / 2 - 30_000)
-      assert.deepEqual(statuses(authority.state.current), ['active'])
-      await clock.advance(60_000)
-      const state = await until(authority.state, (now) => now.slots.length === 2)
-      assert.deepEqual(statuses(state), ['active', 'prepared'])
-      const due = state.slots[1]?.activatesAt ?? 0
-      // The CA's life begins 10 s back, so its fractions lie a little earlier.
-      assert.ok(Math.abs(due - start - (CA_TTL * 5) / 6) < 10_000, String(due - start))
-      await clock.advance(due - clock.now() - 1_000)
-      assert.equal(idOf(authority.state.current, 'active'), first)
-      await clock.advance(20_000)
-      await until(authority.state, (now) => idOf(now, 'old') === first)
-      await authority.close()
-    })
-
-    test('rotation: after a sleep past the end of its life, the first SVID asked for is issued', async () => {
-      const { clock, open } = setting(kind)
-      const authority = await open()
-      clock.jump(3 * CA_TTL)
-      const svid = await authority.issue(request)
-      assert.equal(svid.notAfter, clock.now() + 10 * MINUTE)
-      verify(authority, svid.chain, clock.now())
-      await authority.close()
-    })
-
-    test('rotation: after the clock went back before its life, the first SVID asked for is valid then', async () => {
-      const { clock, open } = setting(kind)
-      const authority = await open()
-      clock.jump(-30 * 24 * HOUR)
-      const svid = await authority.issue(request)
-      verify(authority, svid.chain, clock.now())
-      await authority.close()
-    })
-
-    test('close: nothing is signed any more, and no timer is left', async () => {
-      const { clock, open } = setting(kind)
-      const authority = await open()
-      await authority.close()
-      assert.equal(clock.pending, 0)
-      await assert.rejects(authority.issue(request), { code: 'authority_unavailable' })
-      await assert.rejects(authority.prepare(), { code: 'authority_unavailable' })
-    })
 
     for (const keyType of ['ec-p384', 'rsa-2048'] as const) {
       test(`issue: with a CA key of ${keyType}`, async () => {

@@ -1,31 +1,35 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { until } from '../fakes/until.ts'
-import { idOf, kinds, MINUTE, request, setting, statuses, verify } from './authorities.ts'
+import { idOf, MINUTE, statuses } from './authorities.ts'
+import { forEachSigner } from './signers.ts'
 
-for (const kind of kinds) {
-  describe(`X509Authority's state, ${kind.name}`, () => {
-    test('restart: keeps its authorities, and SVIDs of before stay valid', async () => {
-      const { clock, file, open } = setting(kind)
+forEachSigner((kind) => {
+  describe(`An authority's state: ${kind.name}`, () => {
+    test('restart: keeps its slots, and what was signed before stays valid', async () => {
+      const { clock, file, open, sign, published } = kind.setting()
       const first = await open()
       await first.prepare()
-      const svid = await first.issue(request)
-      const slots = first.state.current.slots
+      const before = await sign(first)
+      const { slots } = first.state.current
+      const told = published(first)
       await first.close()
       const writes = file.writes
       clock.jump(MINUTE)
 
       const second = await open()
       assert.deepEqual(second.state.current.slots, slots)
+      assert.deepEqual(published(second), told)
       assert.equal(file.writes, writes, 'nothing changed, so nothing is written')
-      verify(second, svid.chain, clock.now())
-      verify(second, (await second.issue(request)).chain, clock.now())
+      await before.check(second)
+      await (await sign(second)).check(second)
       await second.close()
     })
 
-    test('restart: the key of an authority that is old is not kept', async () => {
-      const { file, open } = setting(kind)
+    test('restart: the key of a slot that is old is not kept, what it signed stays valid', async () => {
+      const { file, open, sign } = kind.setting()
       const authority = await open()
+      const before = await sign(authority)
       await authority.prepare()
       await authority.activate()
       const { slots } = JSON.parse(file.text ?? '') as { slots: { status: string; key?: string }[] }
@@ -37,10 +41,13 @@ for (const kind of kinds) {
         ],
       )
       await authority.close()
+      const again = await open()
+      await before.check(again)
+      await again.close()
     })
 
-    test('restart: a state that cannot be read is moved aside and told, and a fresh CA signs', async () => {
-      const { file, events, open } = setting(kind)
+    test('restart: a state that cannot be read is moved aside and told, and a fresh slot signs', async () => {
+      const { file, events, open, sign } = kind.setting()
       const first = await open()
       await first.close()
       const before = idOf(first.state.current, 'active')
@@ -52,17 +59,17 @@ for (const kind of kinds) {
       assert.deepEqual([...file.aside.values()], [broken])
       const told = events.find((event) => event.kind === 'state_set_aside')
       assert.equal(told?.movedTo, 'state.json.aside-1')
-      await second.issue(request)
+      await sign(second)
       await second.close()
     })
 
     test('storing fails: the fault is shown, signing goes on, and it heals by itself', async () => {
-      const { clock, file, open } = setting(kind)
+      const { clock, file, open, sign } = kind.setting()
       const authority = await open()
       file.writeFault = new Error('no space left on device')
       await authority.prepare()
-      assert.match(authority.state.current.fault ?? '', /no space left/)
-      await authority.issue(request)
+      assert.match(authority.state.current.fault ?? '', kind.unsaved)
+      await sign(authority)
       file.writeFault = undefined
       await clock.advance(11_000)
       const healed = await until(authority.state, (state) => state.fault === undefined)
@@ -70,8 +77,8 @@ for (const kind of kinds) {
       await authority.close()
     })
 
-    test('storing fails: a prepared authority is not let sign by hand, and is once it is stored', async () => {
-      const { clock, file, open } = setting(kind)
+    test('storing fails: a prepared slot is not let sign by hand, and is once it is stored', async () => {
+      const { clock, file, open } = kind.setting()
       const authority = await open()
       const before = idOf(authority.state.current, 'active')
       file.writeFault = new Error('no space left on device')
@@ -89,11 +96,13 @@ for (const kind of kinds) {
       await authority.close()
     })
 
-    test('no private key is in the state or in what is told', async () => {
-      const { file, events, open } = setting(kind)
+    test('no private key and no token is in the state or in what is told', async () => {
+      const { file, events, open, sign } = kind.setting()
       const authority = await open()
       await authority.prepare()
+      const { secret } = await sign(authority)
       const shown = JSON.stringify([authority.state.current, events])
+      if (secret !== undefined) assert.ok(secret !== '' && !shown.includes(secret))
       const bodies = [...(file.text ?? '').matchAll(/PRIVATE KEY-----\\n(.*?)\\n-----END/g)]
       assert.equal(bodies.length, 2)
       for (const [, body] of bodies) {
@@ -102,4 +111,4 @@ for (const kind of kinds) {
       await authority.close()
     })
   })
-}
+})
