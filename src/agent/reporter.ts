@@ -17,7 +17,7 @@ import { reportBundles, reportMoment, showLife } from './gauges.ts'
 import type { BothLeft, Moment } from './gauges.ts'
 import type { Caller } from './match/caller.ts'
 import type { SourceState } from './match/source.ts'
-import type { IdentityEvent } from './obtain/held-identity.ts'
+import type { IdentityEvent } from './obtain/identity.ts'
 import type { JwtSvidEvent } from './obtain/jwt-svids.ts'
 
 export interface Reporter {

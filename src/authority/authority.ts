@@ -1,3 +1,4 @@
+import type { KeyPair } from '../certs/keys.ts'
 import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import type { Feed } from '../runtime/feed.ts'
 
@@ -56,6 +57,13 @@ export interface X509Request {
   readonly dnsNames: readonly string[]
   readonly spki: Uint8Array
   readonly ttlMs: number
+  /** What a server is asked with; undefined: the entry is from a file. */
+  readonly onServer?: {
+    /** Of the entry, in its registry. */
+    readonly entryId: string
+    /** That of `spki`: it signs the request, and does not leave the process. */
+    readonly key: KeyPair
+  }
 }
 
 export interface IssuedX509Svid {

@@ -11,11 +11,14 @@ import {
   type TrustDomain,
 } from '../spiffe/spiffe-id.ts'
 import { parseSelector, type Selector } from './selector.ts'
+import type { EntryId } from './server-entry.ts'
 
 /** A registration: callers that have all of `selectors` may be `spiffeId`. */
 export interface Entry {
   /** Stable while the entry says the same: two entries with equal content in one registry are one entry. */
   readonly id: string
+  /** Its id in the registry of the server it is from; undefined: it is from a file. */
+  readonly serverId?: EntryId
   readonly spiffeId: SpiffeId
   /** At least one; sorted and unique. */
   readonly selectors: readonly Selector[]

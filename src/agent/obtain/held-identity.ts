@@ -1,15 +1,14 @@
-import type { IssuedX509Svid, X509Authority } from '../../authority/authority.ts'
+import type { X509Authority } from '../../authority/authority.ts'
 import { generateKey } from '../../certs/keys.ts'
 import type { KeyType } from '../../certs/keys.ts'
 import { envoyFaults } from '../../certs/parse.ts'
 import type { Entry } from '../../registration/entry.ts'
 import { retryDelay } from '../../runtime/backoff.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
-import type { ErrorCode } from '../../runtime/errors.ts'
 import { codeOf, messageOf, SpindleError } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/random.ts'
-import { renewalInstant } from '../../runtime/renewal.ts'
-import type { Identity } from './identity.ts'
+import { belatedRenewalInstant, renewalInstant } from '../../runtime/renewal.ts'
+import type { Identity, IdentityEvent, KeptIdentity } from './identity.ts'
 
 export interface IdentitiesOptions {
   readonly authority: X509Authority
@@ -19,34 +18,16 @@ export interface IdentitiesOptions {
   /** For entries that say none. */
   readonly ttlMs: number
   readonly onEvent?: (event: IdentityEvent) => void
+  /**
+   * Where many agents share what signs: after it was away, what has an X.509-SVID yet is renewed at instants spread over what
+   * is left of its life, and not at once.
+   */
+  readonly spreads?: boolean
+  /** What was kept of an entry's identity, such as from before a restart; undefined: nothing that is still valid. */
+  readonly kept?: (entry: Entry) => KeptIdentity | undefined
   /** Why Envoy would refuse a certificate and key; empty: it would not. */
   readonly check?: typeof envoyFaults
 }
-
-/** What happened, for the log and the metrics. Holds no key. */
-export type IdentityEvent =
-  | {
-      readonly kind: 'issued'
-      readonly entry: Entry
-      /** Of one that had an X.509-SVID; false for a first one. */
-      readonly renewal: boolean
-      readonly svid: IssuedX509Svid
-      /** From its key being made to its being current. */
-      readonly tookMs: number
-      /** From the renewal instant of the one before; undefined: a first one, or one renewed early. */
-      readonly lagMs: number | undefined
-    }
-  | {
-      readonly kind: 'failed'
-      readonly entry: Entry
-      readonly renewal: boolean
-      /** `certificate_invalid`: it was issued, but Envoy would not take it. */
-      readonly code: ErrorCode
-      readonly message: string
-      readonly retryMs: number
-    }
-  | { readonly kind: 'expired'; readonly entry: Entry; readonly notAfter: number }
-  | { readonly kind: 'clock_jumped'; readonly byMs: number }
 
 /** What a held identity asks of those that hold it. */
 export interface Keeper {
@@ -59,6 +40,8 @@ export interface Keeper {
 }
 
 const RETRY = { baseMs: 250, maxMs: 30_000 }
+/** While what signs for many is away: it is told when that is over, so this is for what was not told of. */
+const SELDOM_MS = 300_000
 /** A tenth of a life that is nearly over would be no pause at all. */
 const SHORTEST_RETRY_MS = 100
 
@@ -88,6 +71,24 @@ export class HeldIdentity {
     this.entry = entry
     this.#keeper = keeper
     this.#options = options
+  }
+
+  /** Goes on with what was kept, which is not over yet: nothing is issued before it is due. */
+  resume({ svid, pkcs8, renewAt }: KeptIdentity): void {
+    this.#latest = this.#told = { entry: this.entry, svid, pkcs8, renewAt }
+    if (renewAt <= this.#options.clock.now()) this.#postpone()
+    this.#arm()
+  }
+
+  /** What signs does so again. */
+  authorityRecovered(): void {
+    if (this.fault === undefined || this.#issuing || this.#stopped) return
+    if (this.#options.spreads !== true || this.current === undefined) return this.attempt()
+    this.fault = undefined
+    this.retryAt = undefined
+    this.#failures = 0
+    this.#postpone()
+    this.#arm()
   }
 
   /** Nothing expired is ever current. */
@@ -162,6 +163,7 @@ export class HeldIdentity {
       dnsNames: entry.dnsNames,
       spki: key.spki,
       ttlMs: entry.x509SvidTtlMs ?? ttlMs,
+      ...(entry.serverId !== undefined && { onServer: { entryId: entry.serverId, key } }),
     })
     const faults = check({ chain: svid.chain, pkcs8: key.pkcs8 }, clock.now())
     if (faults.length > 0) {
@@ -196,10 +198,16 @@ export class HeldIdentity {
     if (this.#stopped) return
     const { current } = this
     if (this.leases === 0 && current === undefined) return this.#keeper.drop(this)
-    const { clock, random } = this.#options
+    const { clock, random, spreads } = this.#options
     const message = messageOf(thrown)
     const limits =
-      current === undefined ? RETRY : { ...RETRY, lifeLeftMs: current.svid.notAfter - clock.now() }
+      current === undefined
+        ? RETRY
+        : {
+            ...RETRY,
+            ...(spreads === true && { maxMs: SELDOM_MS }),
+            lifeLeftMs: current.svid.notAfter - clock.now(),
+          }
     const delay = retryDelay(this.#failures++, limits, random.fraction())
     const retryMs = Math.max(delay, SHORTEST_RETRY_MS)
     this.fault = message
@@ -214,6 +222,17 @@ export class HeldIdentity {
       message,
       retryMs,
     })
+  }
+
+  /** Draws an instant anew, where the one that was drawn has passed with others'. */
+  #postpone(): void {
+    const { clock, random, spreads } = this.#options
+    if (spreads !== true || this.#latest === undefined) return
+    const left = { now: clock.now(), notAfter: this.#latest.svid.notAfter }
+    const renewAt = belatedRenewalInstant(left, random.fraction())
+    // The same content: nobody is told.
+    this.#latest = { ...this.#latest, renewAt }
+    if (this.#told !== undefined) this.#told = this.#latest
   }
 
   /** Sets both timers by the wall clock as it stands. */

@@ -4,13 +4,14 @@
  */
 import type { AuthorityState } from '../../authority/authority.ts'
 import type { Entry } from '../../registration/entry.ts'
+import { lineOf } from '../../registration/served-entry.ts'
 import { createSlices } from '../../runtime/slices.ts'
 import type { Slices } from '../../runtime/slices.ts'
 import { createClockWatch } from './clock-watch.ts'
 import type { ClockWatch } from './clock-watch.ts'
 import { HeldIdentity } from './held-identity.ts'
 import type { IdentitiesOptions, Keeper } from './held-identity.ts'
-import type { Identity } from './identity.ts'
+import type { Identity, KeptIdentity } from './identity.ts'
 
 /** One use of an identity. */
 export interface Lease {
@@ -54,6 +55,8 @@ export function createIdentities(options: IdentitiesOptions): Identities {
 class HeldIdentities implements Identities, Keeper {
   readonly #options: IdentitiesOptions
   readonly #held = new Map<string, HeldIdentity>()
+  /** The one that began last of each line. */
+  readonly #lines = new Map<string, HeldIdentity>()
   readonly #listeners = new Set<(entryId: string) => void>()
   /** Who has nothing yet is not made to wait for those that still have something. */
   readonly #firsts: Slices<HeldIdentity>
@@ -150,26 +153,47 @@ class HeldIdentities implements Identities, Keeper {
     this.#firsts.drop(held)
     this.#renewals.drop(held)
     this.#held.delete(held.entry.id)
+    const line = lineOf(held.entry)
+    if (line !== undefined && this.#lines.get(line) === held) this.#lines.delete(line)
   }
 
   #begin(entry: Entry): HeldIdentity {
     const held = new HeldIdentity(entry, this, this.#options)
     this.#held.set(entry.id, held)
-    held.attempt()
+    const kept = this.#keptOf(entry)
+    const line = lineOf(entry)
+    if (line !== undefined) this.#lines.set(line, held)
+    if (kept === undefined) held.attempt()
+    else {
+      held.resume(kept)
+      if (!this.#isTrusted(kept.svid.authorityId)) held.attempt()
+    }
     return held
+  }
+
+  /** What another entry of its line has, or what was kept from before a restart. */
+  #keptOf(entry: Entry): KeptIdentity | undefined {
+    const line = lineOf(entry)
+    const present = line === undefined ? undefined : this.#lines.get(line)?.current
+    const kept = present ?? this.#options.kept?.(entry)
+    return kept !== undefined && this.#options.clock.now() < kept.svid.notAfter ? kept : undefined
+  }
+
+  /** Whether what it signed is trusted, and will be. What trusts nobody says nothing. */
+  #isTrusted(authorityId: string, state = this.#options.authority.state.current): boolean {
+    const kept = state.slots.filter((slot) => slot.status !== 'tainted')
+    return kept.length === 0 || kept.some((slot) => slot.authorityId === authorityId)
   }
 
   #authorityChanged(now: AuthorityState, before: AuthorityState): void {
     const healed = before.fault !== undefined && now.fault === undefined
     const recovered = healed || activeOf(now) !== activeOf(before)
-    const kept = now.slots.filter((slot) => slot.status !== 'tainted')
-    const known = new Set(kept.map((slot) => slot.authorityId))
     for (const held of this.#held.values()) {
       const signedBy = held.current?.svid.authorityId
       // Its authority is not trusted any more, or soon (an exchanged or tainted CA): make the next before this one breaks.
-      const orphaned = known.size > 0 && signedBy !== undefined && !known.has(signedBy)
-      if (orphaned) void held.renew()
-      else if (recovered && held.fault !== undefined) held.attempt()
+      const orphaned = signedBy !== undefined && !this.#isTrusted(signedBy, now)
+      if (orphaned && this.#isTrusted(signedBy, before)) void held.renew()
+      else if (recovered) held.authorityRecovered()
     }
   }
 }

@@ -117,9 +117,10 @@ class CachedJwtSvids implements JwtSvids {
   /** For all that ask for the same meanwhile. */
   #sign(key: string, entry: Entry, audience: readonly string[]): Promise<IssuedJwtSvid> {
     const { authority, ttlMs, onEvent } = this.#options
-    const { spiffeId, jwtSvidTtlMs = ttlMs } = entry
+    const { spiffeId, jwtSvidTtlMs = ttlMs, serverId } = entry
+    const onServer = serverId === undefined ? {} : { entryId: serverId }
     const signing = authority
-      .issue({ spiffeId, audience, ttlMs: jwtSvidTtlMs })
+      .issue({ spiffeId, audience, ttlMs: jwtSvidTtlMs, ...onServer })
       .then((svid) => {
         this.#keep(key, svid)
         const { expiresAt, authorityId } = svid

@@ -9,7 +9,7 @@ import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { Source } from '../match/source.ts'
 import { createBundles } from './bundles.ts'
 import type { Bundles } from './bundles.ts'
-import type { IdentityEvent } from './held-identity.ts'
+import type { IdentityEvent } from './identity.ts'
 import { createIdentities } from './identities.ts'
 import type { Identities } from './identities.ts'
 import { createJwtSvids } from './jwt-svids.ts'
@@ -42,7 +42,10 @@ export interface SupplyOptions {
 }
 
 /** `stateDir` must be there and ours. @throws SpindleError `config_invalid` where an attached CA cannot be used. */
-export async function openSupply(config: StandaloneConfig, options: SupplyOptions): Promise<Supply> {
+export async function openSupply(
+  config: StandaloneConfig,
+  options: SupplyOptions,
+): Promise<Supply> {
   const { clock, random, federated, report } = options
   const authority = await openAuthority(config, { clock, random, onEvent: report.authorityEvent })
   report.authority(authority.state.current)

@@ -1,7 +1,7 @@
 /** SDS on a socket of the test process, from the stages obtain and serve on, with an authority of the test's choosing. */
 import type { Caller } from '../../../src/agent/match/caller.ts'
 import { createBundles } from '../../../src/agent/obtain/bundles.ts'
-import type { IdentityEvent } from '../../../src/agent/obtain/held-identity.ts'
+import type { IdentityEvent } from '../../../src/agent/obtain/identity.ts'
 import type { Identities } from '../../../src/agent/obtain/identities.ts'
 import { createIdentities } from '../../../src/agent/obtain/identities.ts'
 import { createGrants } from '../../../src/agent/serve/grant/grants.ts'

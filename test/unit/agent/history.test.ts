@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { recordReports, recordStreams } from '../../../src/agent/history.ts'
-import type { IdentityEvent } from '../../../src/agent/obtain/held-identity.ts'
+import type { IdentityEvent } from '../../../src/agent/obtain/identity.ts'
 import type { Reporter } from '../../../src/agent/reporter.ts'
 import type { SdsStream, StreamObserver } from '../../../src/agent/serve/stream.ts'
 import type { AuthorityEvent } from '../../../src/authority/authority.ts'

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import type { IdentityEvent } from '../../../../src/agent/obtain/held-identity.ts'
+import type { IdentityEvent } from '../../../../src/agent/obtain/identity.ts'
 import { createIdentities } from '../../../../src/agent/obtain/identities.ts'
 import type { Identities } from '../../../../src/agent/obtain/identities.ts'
 import type { Identity } from '../../../../src/agent/obtain/identity.ts'
