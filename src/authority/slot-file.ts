@@ -3,18 +3,17 @@ import { readKeyPem } from '../certs/keys.ts'
 import { parseCertificate, readCertificatesPem, toPem } from '../certs/parse.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import { trustDomainId } from '../spiffe/spiffe-id.ts'
-import type { AuthorityEvent } from './authority.ts'
 import type { CaSlot, CaSlotStore } from './slot.ts'
 import { createSealedStore, expectThat, readSealed } from './slots/sealed-slots.ts'
-import type { SealedAbout, SlotForm, StateFile } from './slots/sealed-slots.ts'
+import type { SealedAbout, SealedMore, SlotForm, StateFile } from './slots/sealed-slots.ts'
 
 /** The slots of an X.509 authority as a JSON document in `stateDir`. */
 export function createFileSlotStore(
   file: StateFile,
   about: SealedAbout,
-  onEvent?: (event: AuthorityEvent) => void,
+  more: SealedMore = {},
 ): CaSlotStore {
-  return createSealedStore(file, about, { form: caSlotForm(about.trustDomain), onEvent })
+  return createSealedStore(file, about, { ...more, form: caSlotForm(about.trustDomain) })
 }
 
 /** @throws SpindleError `certificate_invalid` naming the place and never quoting the text, which holds keys. */

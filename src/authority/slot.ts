@@ -3,9 +3,9 @@ import type { KeyPair, KeyType } from '../certs/keys.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
-import type { AuthorityEvent, Life } from './authority.ts'
+import type { AuthorityEvent, AuthorityState, Life } from './authority.ts'
 import type { RotatingSlot } from './slots/rotation.ts'
-import type { SlotStore } from './slots/slot-kind.ts'
+import type { Announcer, SlotStore } from './slots/slot-kind.ts'
 
 export interface AuthorityOptions {
   readonly trustDomain: TrustDomain
@@ -15,6 +15,7 @@ export interface AuthorityOptions {
   readonly clock: Clock
   readonly random: Random
   readonly onEvent?: (event: AuthorityEvent) => void
+  readonly announcer?: Announcer<CaSlot, AuthorityState>
 }
 
 /** A CA certificate of this authority. The key is gone once it is old: nothing is signed with it again. */

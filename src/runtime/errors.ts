@@ -143,6 +143,11 @@ export const ERRORS = {
     exit: 1,
     todo: 'The agent failed, or what it sent breaks a rule of the Workload API; its log says more.',
   },
+  authority_lost: {
+    grpc: status.FAILED_PRECONDITION,
+    exit: 1,
+    todo: 'Put the copy of `stateDir` back that the message names, or begin with new authorities as it says.',
+  },
   store_unavailable: {
     grpc: status.UNAVAILABLE,
     exit: 3,

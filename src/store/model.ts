@@ -75,6 +75,8 @@ export interface JournaledAuthority {
   readonly notAfter: number
   /** Subject key id of what signed it, hex; undefined for what is its own root. */
   readonly upstreamKeyId?: string
+  /** SHA-256, hex, of the X.509 authorities (DER) that are in the bundle for its sake; undefined: it is a key. */
+  readonly anchors?: readonly string[]
 }
 
 export interface RegisteredServer {

@@ -44,7 +44,7 @@ const embedded: Kind = {
   name: 'embedded',
   open: (options, file) => {
     const about = { kind: 'embedded', trustDomain }
-    const store = createFileSlotStore(file, about, options.onEvent)
+    const store = createFileSlotStore(file, about, options)
     return createEmbeddedAuthority({ ...options, store })
   },
 }
@@ -68,7 +68,7 @@ async function disk(): Promise<Kind> {
     name: 'disk',
     open: (options, file) => {
       const about = { kind: 'disk', trustDomain }
-      const store = createFileSlotStore(file, about, options.onEvent)
+      const store = createFileSlotStore(file, about, options)
       return createDiskAuthority({ ...options, store, files, svidTtlMs: 10 * MINUTE })
     },
   }
@@ -82,7 +82,7 @@ async function nested(): Promise<Kind> {
     name: 'nested',
     open: (options, file) => {
       const about = { kind: 'server', trustDomain }
-      const store = createFileSlotStore(file, about, options.onEvent)
+      const store = createFileSlotStore(file, about, options)
       const upstream = createUpstream({ ...options, signing, above: [signing], roots: [root] })
       // As a server keeps its bundle: from the second start on it knows the roots.
       const knownRoots = file.text === undefined ? [] : upstream.roots

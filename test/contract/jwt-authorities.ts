@@ -38,7 +38,7 @@ export interface JwtSetting {
 const stored: JwtKind = {
   name: 'keys in stateDir',
   open: (options, file) => {
-    const store = createJwtSlotStore(file, trustDomain, options.onEvent)
+    const store = createJwtSlotStore(file, trustDomain, options)
     return createJwtAuthority({ ...options, store })
   },
 }

@@ -87,9 +87,9 @@ test(`R18: of ${CASES} damaged states each opens as the old or the new one, or i
     writeFileSync(path, damaged)
     const events: AuthorityEvent[] = []
     const clock = createManualClock()
-    const store = createFileSlotStore(openStateFile(path, clock), about, (event) =>
-      events.push(event),
-    )
+    const store = createFileSlotStore(openStateFile(path, clock), about, {
+      onEvent: (event) => events.push(event),
+    })
     const slots = await store.load()
     if (events.length === 0) {
       const again = createStateFile()

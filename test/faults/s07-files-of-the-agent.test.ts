@@ -118,7 +118,7 @@ test('S07: a link in the place of the state file is neither read nor written thr
     const store = createFileSlotStore(
       openStateFile(path, systemClock),
       { kind: 'embedded', trustDomain },
-      (event) => events.push(event),
+      { onEvent: (event) => events.push(event) },
     )
     assert.deepEqual(await store.load(), [])
     const [event] = events

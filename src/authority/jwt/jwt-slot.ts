@@ -3,10 +3,9 @@ import { toPem } from '../../certs/parse.ts'
 import { jwtSigningKey, jwtVerificationKey } from '../../jwt/keys.ts'
 import type { JwtSigningKey, JwtVerificationKey } from '../../jwt/keys.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
-import type { AuthorityEvent } from '../authority.ts'
 import type { RotatingSlot } from '../slots/rotation.ts'
 import { createSealedStore, expectThat, isInstant, readSealed } from '../slots/sealed-slots.ts'
-import type { Damaged, SlotForm, StateFile } from '../slots/sealed-slots.ts'
+import type { SealedMore, SlotForm, StateFile } from '../slots/sealed-slots.ts'
 import type { SlotStore } from '../slots/slot-kind.ts'
 
 /** A key for JWT-SVIDs. The private half is gone once it is old: nothing is signed with it again. */
@@ -19,10 +18,9 @@ export interface JwtSlot extends RotatingSlot {
 export function createJwtSlotStore(
   file: StateFile,
   trustDomain: TrustDomain,
-  onEvent?: (event: AuthorityEvent) => void,
-  damaged?: Damaged,
+  more: SealedMore = {},
 ): SlotStore<JwtSlot> {
-  return createSealedStore(file, { kind: 'jwt', trustDomain }, { form, onEvent, damaged })
+  return createSealedStore(file, { kind: 'jwt', trustDomain }, { ...more, form })
 }
 
 /** @throws SpindleError `certificate_invalid` naming the place and never quoting the text, which holds keys. */

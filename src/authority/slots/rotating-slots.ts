@@ -1,12 +1,13 @@
 /** Slots that look at the clock and do what rotation says; what is signed with them is decided by their owner. */
 import { retryDelay } from '../../runtime/backoff.ts'
-import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { Timer } from '../../runtime/clock.ts'
 import { messageOf, SpindleError } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { AuthorityEvent } from '../authority.ts'
 import type { RotatingSlot } from './rotation.ts'
 import { SlotSet } from './slot-set.ts'
+import type { SlotSetOptions } from './slot-set.ts'
 import type { SlotKind, SlotStore } from './slot-kind.ts'
 import type { Withdrawal } from './withdrawal.ts'
 
@@ -16,17 +17,18 @@ const RETRY = { baseMs: 500, maxMs: LOOK_EVERY_MS }
 /** Each attempt makes a key; a tenth of a life that is nearly over would be no pause at all. */
 const SHORTEST_RETRY_MS = 100
 
-export interface RotatingSlotsOptions {
-  readonly clock: Clock
+export interface RotatingSlotsOptions<Slot extends RotatingSlot, State> extends SlotSetOptions<
+  Slot,
+  State
+> {
   readonly random: Random
-  readonly onEvent?: (event: AuthorityEvent) => void
 }
 
 /** Resolves once one can sign. @throws SpindleError where no first one can be made. */
 export async function openRotatingSlots<Slot extends RotatingSlot, State>(
   kind: SlotKind<Slot, State>,
   store: SlotStore<Slot>,
-  options: RotatingSlotsOptions,
+  options: RotatingSlotsOptions<Slot, State>,
 ): Promise<RotatingSlots<Slot, State>> {
   const slots = new RotatingSlots(new SlotSet(kind, store, options), options)
   await slots.start()
@@ -36,7 +38,7 @@ export async function openRotatingSlots<Slot extends RotatingSlot, State>(
 export class RotatingSlots<Slot extends RotatingSlot, State> {
   readonly state: Feed<State>
   readonly #set: SlotSet<Slot, State>
-  readonly #options: RotatingSlotsOptions
+  readonly #options: RotatingSlotsOptions<Slot, State>
   #failures = 0
   #timer: Timer | undefined
   #unwatch: () => void = () => {}
@@ -46,7 +48,7 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
   /** The end of the line of changes: one at a time, each seeing the outcome of the one before. */
   #line: Promise<unknown> = Promise.resolve()
 
-  constructor(set: SlotSet<Slot, State>, options: RotatingSlotsOptions) {
+  constructor(set: SlotSet<Slot, State>, options: RotatingSlotsOptions<Slot, State>) {
     this.#set = set
     this.#options = options
     this.state = set.state

@@ -52,6 +52,8 @@ export interface RotationLimits {
   readonly furthest: number
   /** How long, at least, one is in the bundle before it signs (ms), where readers of the bundle ask for it that seldom. */
   readonly publishMs?: number
+  /** One that was not published never signs: others could not verify what it had signed. */
+  readonly publishedFirst?: boolean
 }
 
 /** How long one is in the bundle before it signs: what pushes and bundle readers need, within what its life allows. */
@@ -77,7 +79,7 @@ export function activationInstant(
 }
 
 /** It has signed, and does so no more. */
-const isRetired = (slot: RotatingSlot): boolean =>
+export const isRetired = (slot: RotatingSlot): boolean =>
   slot.status === 'old' || slot.status === 'tainted'
 
 function prunable(slot: RotatingSlot, now: number): boolean {
@@ -101,7 +103,9 @@ export function rotate(
 
   const active = slots.find((slot) => slot.status === 'active')
   const successor = successorOf(slots, now)
-  if (successor !== undefined) {
+  if (successor !== undefined && successor.publishedAt === undefined && limits.publishedFirst) {
+    if (active !== undefined) instants.push(active.notAfter)
+  } else if (successor !== undefined) {
     const at = activationInstant(active, successor, { now, publishMs: limits.publishMs })
     if (at <= now) actions.push({ kind: 'activate', authorityId: successor.authorityId })
     else instants.push(at)

@@ -1,6 +1,6 @@
 /**
  * The slots of an authority as a JSON document in `stateDir`. It is read strictly: a document that says anything
- * unexpected is moved aside and told, never overwritten, because it may hold the only copy of a key.
+ * unexpected is moved aside and told, or refused; it is never overwritten, because it may hold the only copy of a key.
  */
 import { hash } from 'node:crypto'
 import { messageOf, SpindleError } from '../../runtime/errors.ts'
@@ -37,23 +37,29 @@ export interface KnownOfSlot {
   readonly publishedAt: number
 }
 
+/** What becomes of a document that cannot be used: it is moved aside, and all begins anew; or `load` throws `authority_lost`. */
+export type Damaged = 'set_aside' | 'refuse'
+
+export interface SealedMore {
+  readonly onEvent?: (event: AuthorityEvent) => void
+  readonly damaged?: Damaged
+}
+
 const VERSION = 1
 
 export function createSealedStore<Slot extends RotatingSlot>(
   file: StateFile,
   about: SealedAbout,
-  more: {
-    readonly form: SlotForm<Slot>
-    readonly onEvent?: ((event: AuthorityEvent) => void) | undefined
-  },
+  more: SealedMore & { readonly form: SlotForm<Slot> },
 ): SlotStore<Slot> {
-  const { form, onEvent } = more
+  const { form, onEvent, damaged = 'set_aside' } = more
   return {
     async load() {
       try {
         const text = await file.read()
         return text === undefined ? [] : readSealed(text, about, form)
       } catch (thrown) {
+        if (damaged === 'refuse') throw lost(about, thrown)
         const movedTo = await file.quarantine()
         onEvent?.({ kind: 'state_set_aside', movedTo, reason: messageOf(thrown) })
         return []
@@ -154,6 +160,11 @@ function objectAt(value: unknown, place: string): Record<string, unknown> {
 export function expectThat(holds: boolean, fault: string): asserts holds {
   if (!holds) throw stateInvalid(fault)
 }
+
+const lost = ({ kind }: SealedAbout, thrown: unknown): SpindleError =>
+  new SpindleError('authority_lost', `authority-${kind}.json: ${messageOf(thrown)}`, {
+    cause: thrown,
+  })
 
 const stateInvalid = (fault: string): SpindleError =>
   new SpindleError('certificate_invalid', `the stored state of the authority: ${fault}`)

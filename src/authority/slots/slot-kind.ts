@@ -26,6 +26,14 @@ export interface SlotKind<Slot extends RotatingSlot, State> {
   watch(run: () => void): () => void
 }
 
+/** Tells others of the slots, where others verify what they sign: a slot is published once it was stored and then announced. */
+export interface Announcer<Slot extends RotatingSlot, State> {
+  /** What was kept, as it stands with the others; those they do not know have no `publishedAt`. @throws SpindleError */
+  reconciled(kept: readonly Slot[]): Promise<readonly Slot[]>
+  /** Resolves once the others have `state`, durably. @throws where they could not be told. */
+  announce(state: State, slots: readonly Slot[]): Promise<void>
+}
+
 export interface SlotStore<Slot> {
   /** The slots kept before, if any can be used. */
   load(): Promise<readonly Slot[]>

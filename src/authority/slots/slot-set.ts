@@ -4,28 +4,34 @@ import { messageOf, SpindleError } from '../../runtime/errors.ts'
 import { createFeed } from '../../runtime/feed.ts'
 import type { MutableFeed } from '../../runtime/feed.ts'
 import type { AuthorityEvent } from '../authority.ts'
-import { activated, rotate, successorOf, usable } from './rotation.ts'
+import { activated, isRetired, rotate, successorOf, usable } from './rotation.ts'
 import type { RotatingSlot, Rotation, RotationAction } from './rotation.ts'
-import type { SlotKind, SlotStore } from './slot-kind.ts'
+import type { Announcer, SlotKind, SlotStore } from './slot-kind.ts'
 import { revoked, tainted } from './withdrawal.ts'
 import type { Withdrawal } from './withdrawal.ts'
 
-export interface SlotSetOptions {
+export interface SlotSetOptions<Slot extends RotatingSlot, State> {
   readonly clock: Clock
   readonly onEvent?: (event: AuthorityEvent) => void
+  /** undefined: to have them stored is to have them published. */
+  readonly announcer?: Announcer<Slot, State>
 }
 
 export class SlotSet<Slot extends RotatingSlot, State> {
   readonly state: MutableFeed<State>
   readonly kind: SlotKind<Slot, State>
   readonly #store: SlotStore<Slot>
-  readonly #options: SlotSetOptions
+  readonly #options: SlotSetOptions<Slot, State>
   #slots: readonly Slot[] = []
   #saved = true
   #saveFault: string | undefined
   #makeFault: string | undefined
 
-  constructor(kind: SlotKind<Slot, State>, store: SlotStore<Slot>, options: SlotSetOptions) {
+  constructor(
+    kind: SlotKind<Slot, State>,
+    store: SlotStore<Slot>,
+    options: SlotSetOptions<Slot, State>,
+  ) {
     this.kind = kind
     this.#store = store
     this.#options = options
@@ -33,15 +39,22 @@ export class SlotSet<Slot extends RotatingSlot, State> {
   }
 
   async load(): Promise<void> {
+    const { announcer } = this.#options
     const kept = await this.#store.load()
-    this.#slots = kept.filter((slot) => this.kind.trusts(slot))
+    const known = (await announcer?.reconciled(kept)) ?? kept
+    this.#slots = known
+      .filter((slot) => this.kind.trusts(slot))
+      .map((slot) => (isRetired(slot) ? this.kind.retired(slot) : slot))
     this.#saved = this.#slots.length === kept.length
+    if (announcer !== undefined && kept.length > 0) await this.#save()
   }
 
   rotation(): Rotation {
     const now = this.#options.clock.now()
     const { publishMs = 0 } = this.kind
-    return rotate(this.#rotating(), now, { furthest: this.kind.furthest(now), publishMs })
+    const furthest = this.kind.furthest(now)
+    const publishedFirst = this.#options.announcer !== undefined
+    return rotate(this.#rotating(), now, { furthest, publishMs, publishedFirst })
   }
 
   /** Does all that is due, and stores what could not be stored before. @throws where none can be made. */
@@ -78,6 +91,7 @@ export class SlotSet<Slot extends RotatingSlot, State> {
   }
 
   async activate(authorityId: string): Promise<void> {
+    await this.#confirm()
     const next = activated(this.#slots, authorityId)
     await this.#change(next.map((slot) => (slot.status === 'old' ? this.kind.retired(slot) : slot)))
     this.#tell({ kind: 'activated', authorityId, notAfter: this.#endOf(authorityId) })
@@ -148,6 +162,21 @@ export class SlotSet<Slot extends RotatingSlot, State> {
     this.#tell({ kind: 'pruned', authorityId, notAfter })
   }
 
+  /** Nothing begins to sign while nobody can be told of what comes after; where nothing else could sign, it must. */
+  async #confirm(): Promise<void> {
+    try {
+      await this.#announce(this.#slots)
+    } catch (thrown) {
+      if (this.signer() !== undefined) throw thrown
+    }
+  }
+
+  async #announce(slots: readonly Slot[]): Promise<void> {
+    const { announcer, clock } = this.#options
+    if (announcer === undefined) return
+    await announcer.announce(this.kind.stateOf(slots, clock.now(), this.fault()), slots)
+  }
+
   async #change(slots: readonly Slot[]): Promise<void> {
     this.#slots = slots
     await this.#save()
@@ -164,6 +193,7 @@ export class SlotSet<Slot extends RotatingSlot, State> {
     const published = this.#slots.map((slot) => ({ ...slot, publishedAt: slot.publishedAt ?? now }))
     try {
       await this.#store.save(published)
+      await this.#announce(published)
       this.#slots = published
       this.#saved = true
       this.#saveFault = undefined

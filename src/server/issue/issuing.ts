@@ -12,6 +12,8 @@ export interface ServerSvid extends DoorKey {
 }
 
 export interface Issuing {
+  /** Which of the servers on the store this one is. */
+  readonly serverId: string
   readonly x509: ServerX509Authority
   readonly jwt: ServerJwtAuthority
   /** Renewed before it expires, and when its authority is tainted. */

@@ -124,7 +124,7 @@ test('FileSlotStore.load: an unreadable file is moved aside and told', async () 
   const file = createStateFile(text)
   file.readFault = new Error('input/output error')
   const events: AuthorityEvent[] = []
-  const store = createFileSlotStore(file, about, (event) => events.push(event))
+  const store = createFileSlotStore(file, about, { onEvent: (event) => events.push(event) })
   assert.deepEqual(await store.load(), [])
   assert.deepEqual(events, [
     { kind: 'state_set_aside', movedTo: 'state.json.aside-1', reason: 'input/output error' },

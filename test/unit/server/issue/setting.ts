@@ -1,0 +1,72 @@
+/** A server's store and state folder, for tests of what it issues. */
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { readServerConfig } from '../../../../src/config/server/server-config.ts'
+import type { Issuing } from '../../../../src/server/issue/issuing.ts'
+import { openIssuing } from '../../../../src/server/issue/open-issuing.ts'
+import type { IssuingEvent } from '../../../../src/server/issue/issuing-event.ts'
+import type { IssuingOptions } from '../../../../src/server/issue/open-issuing.ts'
+import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
+import type { StoredBundle } from '../../../../src/store/model.ts'
+import type { Store } from '../../../../src/store/port.ts'
+import { createLog } from '../../../../src/telemetry/log.ts'
+import { placeOf } from '../../../contract/stores.ts'
+import type { ManualClock } from '../../../fakes/clock.ts'
+import { temporaryFolder } from '../../../fakes/folder.ts'
+import { createSeededRandom } from '../../../fakes/random.ts'
+
+export const trustDomain = parseTrustDomain('example.org')
+
+/** One of the servers on a store; `open` again is a restart. */
+export interface Server {
+  readonly stateDir: string
+  readonly events: IssuingEvent[]
+  open(more?: Partial<IssuingOptions>): Promise<Issuing>
+}
+
+export interface Fleet {
+  readonly clock: ManualClock
+  readonly store: Store
+  server(name: string, config?: string): Server
+  /** The own bundle in the store. */
+  bundle(): Promise<StoredBundle>
+}
+
+export async function fleet(t: TestContext): Promise<Fleet> {
+  const path = join(temporaryFolder(t), 'store.db')
+  const { clock, open } = placeOf(t, { kind: 'sqlite', path })
+  const store = await open()
+  return {
+    clock,
+    store,
+    async bundle() {
+      const bundle = await store.bundles.get(trustDomain)
+      if (bundle === undefined) throw new Error('there is no bundle')
+      return bundle
+    },
+    server(name, config = '') {
+      const stateDir = temporaryFolder(t)
+      const random = createSeededRandom(name)
+      const events: IssuingEvent[] = []
+      const log = createLog({ level: 'error', format: 'text', stream: { write() {} }, clock })
+      const text = `trustDomain: ${trustDomain}\nstateDir: ${stateDir}\n${config}`
+      return {
+        stateDir,
+        events,
+        async open(more) {
+          const issuing = await openIssuing({
+            config: readServerConfig(text, { file: join(stateDir, 'server.yaml') }).config,
+            store,
+            clock,
+            random,
+            log,
+            onEvent: (event) => events.push(event),
+            ...more,
+          })
+          t.after(() => issuing.close())
+          return issuing
+        },
+      }
+    },
+  }
+}
