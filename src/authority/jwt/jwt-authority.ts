@@ -19,6 +19,8 @@ export interface JwtRequest {
   readonly ttlMs: number
   /** Names the token (RFC 7519 4.1.7); undefined: nothing does. */
   readonly jti?: string | undefined
+  /** Of the entry in a server's registry; undefined: it is from a file. */
+  readonly entryId?: string
 }
 
 export interface IssuedJwtSvid {
