@@ -22,9 +22,12 @@ interface Bucket {
 export function createRateLimits({
   clock,
   perSecond,
+  longestWaitMs = LONGEST_WAIT_MS,
 }: {
   readonly clock: Clock
   readonly perSecond: number
+  /** 10 s unless said. */
+  readonly longestWaitMs?: number
 }): RateLimits {
   const buckets = new Map<string, Bucket>()
   const filled = (bucket: Bucket, now: number): number =>
@@ -42,7 +45,7 @@ export function createRateLimits({
       const bucket = known ?? { tokens: perSecond, at: now }
       const tokens = filled(bucket, now) - count
       const waitMs = tokens < 0 ? (-tokens / perSecond) * 1000 : 0
-      if (waitMs > LONGEST_WAIT_MS)
+      if (waitMs > longestWaitMs)
         throw new SpindleError('limit_reached', 'too many requests wait for their turn')
       buckets.set(key, Object.assign(bucket, { tokens, at: now }))
       if (waitMs > 0) await new Promise<void>((resolve) => void clock.after(waitMs, resolve))

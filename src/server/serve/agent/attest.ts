@@ -1,0 +1,108 @@
+/** AttestAgent: from a node's proof to an agent in the registry, with its first X.509-SVID. */
+import { create } from '@bufbuild/protobuf'
+import type {
+  AttestAgentRequest_Params,
+  AttestAgentResponse,
+} from '#spire/api/server/agent/v1/agent_pb.js'
+import { AttestAgentResponseSchema } from '#spire/api/server/agent/v1/agent_pb.js'
+import { status } from '../../../runtime/grpc-status.ts'
+import type { AttestedAgent } from '../../../store/model.ts'
+import { wordedStatus } from '../../../wire/status.ts'
+import type { WordedStatus } from '../../../wire/status.ts'
+import { attestationRefused } from '../../enroll/attest/attestor.ts'
+import type { Attested } from '../../enroll/attest/attestor.ts'
+import type { Asked } from '../service.ts'
+import { changeAgent } from './change.ts'
+import type { AgentParts } from './parts.ts'
+import { bannedFrom } from './refusals.ts'
+import { invalid } from '../worded.ts'
+import type { AttestSteps } from './steps.ts'
+import { auditIssued, keyOf, signAgentSvid, svidMessage } from './svid.ts'
+import type { AgentSvid } from './svid.ts'
+import type { Turns } from './turns.ts'
+
+export async function attestAgent(
+  steps: AttestSteps,
+  asked: Asked,
+  { parts, turns }: { readonly parts: AgentParts; readonly turns: Turns },
+): Promise<AttestAgentResponse> {
+  await turns.attest(asked)
+  const lost = { code: status.INVALID_ARGUMENT, what: 'failed to receive request from stream' }
+  const { step } = await steps.next(lost)
+  const { type, payload, csr } = proofOf(step.case === 'params' ? step.value : undefined)
+  // Before anything is spent on it, such as a token.
+  const spki = keyOf(csr)
+  const attestor = parts.attestors.get(type)
+  if (attestor === undefined) throw unknownType(type)
+  const attested = await attestor.attest(payload, (bytes) => steps.challenge(bytes), {
+    address: asked.peer.kind === 'remote' ? asked.peer.address : undefined,
+    signal: steps.signal,
+  })
+  const refusal = refusalOf(await parts.store.agents.get(attested.agentId), attested, type)
+  if (refusal !== undefined) throw refusal
+  const svid = await signAgentSvid(parts, attested.agentId, spki)
+  await enroll(parts, attested, { svid, type })
+  auditIssued(parts, asked, svid)
+  // Where it fails the agent is attested all the same, and a token is spent: better that it hears of it.
+  await parts.registry.caughtUp().catch(() => undefined)
+  const value = { svid: svidMessage(svid), reattestable: attested.canReattest }
+  return create(AttestAgentResponseSchema, { step: { case: 'result', value } })
+}
+
+interface Proof {
+  readonly type: string
+  readonly payload: Uint8Array
+  readonly csr: Uint8Array
+}
+
+function proofOf(given: AttestAgentRequest_Params | undefined): Proof {
+  const malformed = (why: string) => invalid(`malformed param: ${why}`)
+  if (given === undefined) throw malformed('missing params')
+  const { data, params } = given
+  if (data === undefined) throw malformed('missing attestation data')
+  if (params === undefined) throw malformed('missing X509-SVID parameters')
+  if (params.csr.length === 0) throw malformed('missing CSR')
+  if (data.type === '') throw malformed('missing attestation data type')
+  if (data.payload.length === 0) throw malformed('missing attestation data payload')
+  return { type: data.type, payload: data.payload, csr: params.csr }
+}
+
+function unknownType(type: string) {
+  const shown = JSON.stringify(type.slice(0, 64))
+  const text = `error getting node attestor: could not find node attestor type ${shown}`
+  return wordedStatus(status.FAILED_PRECONDITION, text)
+}
+
+/** Why the node may not come in, or not again; undefined: it may. */
+function refusalOf(
+  current: AttestedAgent | undefined,
+  { firstUse }: Attested,
+  type: string,
+): WordedStatus | undefined {
+  if (current?.banned === true) return bannedFrom('attest')
+  if (current === undefined || !firstUse) return undefined
+  const why = 'attestation data has already been used to attest an agent'
+  return attestationRefused(type, status.PERMISSION_DENIED, why)
+}
+
+async function enroll(
+  { store }: AgentParts,
+  attested: Attested,
+  { svid, type }: { readonly svid: AgentSvid; readonly type: string },
+): Promise<void> {
+  const { agentId: id, selectors, canReattest } = attested
+  await changeAgent(store, id, {
+    // Once more, under the lock: of two at once only one is the first, and a ban may have come meanwhile.
+    refusalOf: (current) => refusalOf(current, attested, type),
+    change: (current) => ({
+      id,
+      attestationType: type,
+      serial: svid.serial,
+      expiresAt: svid.notAfter,
+      canReattest,
+      banned: false,
+      version: current?.version ?? '',
+      selectors,
+    }),
+  })
+}
