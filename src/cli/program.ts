@@ -9,6 +9,9 @@ import type { Io } from './io.ts'
 import { CommandFailed } from './io.ts'
 import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
+import { addServerCommand } from './server.ts'
+import { withoutSpireFlags } from './server/spire-flags.ts'
+import { addTokenCommands } from './server/token.ts'
 import { addShowCommands } from './show.ts'
 import { VERSION } from './version.ts'
 import { addWorkloadCommands } from './workload.ts'
@@ -23,6 +26,8 @@ export function createProgram(io: Io): Command {
     .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
     .exitOverride()
   addAgentCommands(program, io)
+  addServerCommand(program, io)
+  addTokenCommands(program, io)
   addShowCommands(program, io)
   addSdsCommands(program, io)
   addWorkloadCommands(program, io)
@@ -45,7 +50,7 @@ function inheritOutput(command: Command): void {
 /** Resolves to the exit code: 0 ok, 1 failure, 2 usage, 3 not ready, 4 denied. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
-    await createProgram(io).parseAsync(args, { from: 'user' })
+    await createProgram(io).parseAsync(withoutSpireFlags(args), { from: 'user' })
     return 0
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : ERRORS.usage.exit

@@ -277,6 +277,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'store',
       'telemetry',
       'wire',
+      'wire/spire',
       'workload',
       'xds',
     ],

@@ -48,11 +48,11 @@ export async function startEnvoy(options: EnvoyOptions): Promise<Envoy> {
   const config = join(folder, 'envoy.yaml')
   const addressFile = join(folder, 'admin-address')
   writeText(config, options.config)
-  const [command = '', ...before] = [...(options.host?.through ?? []), options.binary]
+  const command = [...(options.host?.through ?? []), options.binary]
   const child = await startChild(
-    command,
+    command[0] ?? '',
     [
-      ...before,
+      ...command.slice(1),
       '--config-path',
       config,
       '--admin-address-path',

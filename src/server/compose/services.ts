@@ -1,0 +1,34 @@
+/** serve: the services of the API, as they are added to both doors. */
+import type { ServerConfig } from '../../config/server/server-config.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { messageOf } from '../../runtime/errors.ts'
+import type { Random } from '../../runtime/random.ts'
+import type { Store } from '../../store/port.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { Audit } from '../audit/audit.ts'
+import type { Registry } from '../enroll/registry.ts'
+import type { Issuing } from '../issue/issuing.ts'
+import { createBundleService } from '../serve/bundle/service.ts'
+import { createEntryService } from '../serve/entry/service.ts'
+import type { ApiService, Faulted } from '../serve/service.ts'
+import { createSvidService } from '../serve/svid/service.ts'
+
+export interface ServicesParts {
+  readonly config: ServerConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly store: Store
+  readonly registry: Registry
+  readonly issuing: Issuing
+  readonly audit: Audit
+}
+
+export function createServices(parts: ServicesParts): readonly ApiService[] {
+  const { config, log } = parts
+  const { trustDomain, svid } = config
+  const faulted: Faulted = (method, thrown) =>
+    log.error({ method, error: messageOf(thrown) }, 'call failed by a fault in Spindle')
+  const common = { ...parts, trustDomain, svid, faulted }
+  return [createEntryService(common), createBundleService(common), createSvidService(common)]
+}

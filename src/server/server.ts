@@ -1,0 +1,88 @@
+/** One server, composed in the order its data flows: admit → enroll → issue → publish → serve. */
+import { openKernel } from '../agent/accept/kernel.ts'
+import type { ServerConfig } from '../config/server/server-config.ts'
+import { openStateFolder } from '../os/state-folder.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Random } from '../runtime/random.ts'
+import type { Log } from '../telemetry/log.ts'
+import { createSeldom } from '../telemetry/seldom.ts'
+import { createAudit } from './audit/audit.ts'
+import { openDoors } from './compose/doors.ts'
+import { createServices } from './compose/services.ts'
+import { openRegistry } from './enroll/open-registry.ts'
+import { openIssuing } from './issue/open-issuing.ts'
+import { openConfiguredStore } from './open-store.ts'
+
+export interface ServerEnvironment {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Where the lines of the audit go. */
+  readonly auditStream: { write(line: string): unknown }
+  readonly version: string
+}
+
+export interface Server {
+  readonly addresses: {
+    readonly listen: string
+    readonly adminSocket: string
+    readonly http: string
+  }
+  /** Reads every file again, as SIGHUP does. A file that cannot be used leaves the last good one in force. */
+  reload(): Promise<void>
+  /** Ends the streams, then the doors; the admin socket's path stays. */
+  stop(): Promise<void>
+}
+
+/** @throws SpindleError when it cannot start; nothing is left open then but what ends with the process. */
+export async function startServer(
+  config: ServerConfig,
+  environment: ServerEnvironment,
+): Promise<Server> {
+  const { clock, log, version } = environment
+  const { trustDomain } = config
+  const kernel = await openKernel('preferred')
+  const uid = process.geteuid?.() ?? 0
+  // Whoever runs on this folder already must not have its CA touched.
+  const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
+  const store = await openConfiguredStore(config.store, { ...environment, uid })
+  const registry = await openRegistry({ ...environment, store, trustDomain })
+  const issuing = await openIssuing({ ...environment, config, store, registry })
+  const audit = createAudit({
+    format: config.log.format,
+    stream: environment.auditStream,
+    clock,
+  })
+  const seldom = createSeldom(log, clock)
+  const parts = {
+    ...environment,
+    config,
+    trustDomain,
+    kernel,
+    uid,
+    store,
+    registry,
+    issuing,
+    audit,
+  }
+  const doors = await openDoors({ ...parts, seldom })
+  const services = createServices(parts)
+  for (const way of doors.ways) for (const service of services) service.addTo(way)
+  const listen = await doors.start()
+  const addresses = { listen, adminSocket: config.admin.socket, http: '' }
+  log.info({ ...addresses, trustDomain, version }, 'server ready')
+  return {
+    addresses,
+    async reload() {
+      await issuing.x509.reload()
+    },
+    async stop() {
+      for (const service of services) service.endStreams('the server is shutting down')
+      await doors.stop()
+      await issuing.close()
+      await registry.close()
+      await store.close()
+      stateFolder.close()
+    },
+  }
+}
