@@ -149,12 +149,17 @@ export interface JoinTokenStore {
 /** restrict: not while an entry federates with it · delete: those entries too · dissociate: they federate with it no longer. */
 export type DeleteBundleMode = 'restrict' | 'delete' | 'dissociate'
 
+export type DeletedBundle =
+  /** `entries`: what was deleted or changed along with it, as it was last. */
+  | { readonly kind: 'deleted'; readonly entries: readonly EntryVersion[] }
+  | { readonly kind: 'not_found' }
+  /** The answer to mode `restrict`; how many. */
+  | { readonly kind: 'in_use'; readonly entries: number }
+
+export type EntryVersion = Pick<ServerEntry, 'id' | 'revision'>
+
 export interface BundleStore extends KeyedStore<TrustDomain, StoredBundle> {
-  /** `in_use` answers mode `restrict`. */
-  delete(
-    trustDomain: TrustDomain,
-    mode: DeleteBundleMode,
-  ): Promise<'deleted' | 'not_found' | 'in_use'>
+  delete(trustDomain: TrustDomain, mode: DeleteBundleMode): Promise<DeletedBundle>
 }
 
 export interface AuthorityKey {

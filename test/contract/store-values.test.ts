@@ -153,9 +153,17 @@ for (const kind of kinds) {
         )
         await make()
         await store.entries.create([...federated, entry('/other', { federatesWith: [two] })])
-        assert.equal(await store.bundles.delete(one, 'restrict'), 'in_use')
-        assert.equal(await store.bundles.delete(one, 'dissociate'), 'deleted')
-        assert.equal(await store.bundles.delete(one, 'restrict'), 'not_found')
+        assert.deepEqual(await store.bundles.delete(one, 'restrict'), {
+          kind: 'in_use',
+          entries: 130,
+        })
+        const parted = await store.bundles.delete(one, 'dissociate')
+        assert.ok(parted.kind === 'deleted')
+        assert.deepEqual(
+          [parted.entries.length, new Set(parted.entries.map(({ revision }) => revision))],
+          [130, new Set([1])],
+        )
+        assert.deepEqual(await store.bundles.delete(one, 'restrict'), { kind: 'not_found' })
         const with_ = (name: typeof one) =>
           ({ federatesWith: { match: 'any', of: [name] } }) as const
         assert.equal(await store.entries.count(with_(one)), 0)
@@ -165,10 +173,18 @@ for (const kind of kinds) {
           [66, new Set([0, 1])],
         )
         await store.bundles.change(two, () => bundle('two.test'))
-        assert.equal(await store.bundles.delete(two, 'delete'), 'deleted')
+        const gone = await store.bundles.delete(two, 'delete')
+        assert.ok(gone.kind === 'deleted')
+        assert.deepEqual(
+          new Map(gone.entries.map(({ id: key, revision }) => [key, revision])),
+          new Map(items.map(({ id: key, revision }) => [key, revision])),
+        )
         assert.equal(await store.entries.count({}), 65)
         await make()
-        assert.equal(await store.bundles.delete(one, 'restrict'), 'deleted')
+        assert.deepEqual(await store.bundles.delete(one, 'restrict'), {
+          kind: 'deleted',
+          entries: [],
+        })
       },
     )
 

@@ -128,7 +128,7 @@ export class Run {
         return model.setBundle(next)
       }
       case 'unbundle': {
-        const said = await store.bundles.delete(one.name, one.mode)
+        const { kind: said } = await store.bundles.delete(one.name, one.mode)
         assert.equal(said, model.deleteBundle(one.name, one.mode))
         return this.note(`bundle ${said}`)
       }

@@ -48,13 +48,7 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
         return pageOf(rows, limit, { key: ({ id }) => id, value: entryOf })
       })
     },
-    count: (filter) =>
-      reading(engine, async (db) => {
-        const { count } = await filtered(db, filter)
-          .select((e) => e.fn.countAll<number>().as('count'))
-          .executeTakeFirstOrThrow()
-        return Number(count)
-      }),
+    count: (filter) => reading(engine, (db) => countOf(filtered(db, filter))),
     async create(entries) {
       const named = entries.map((entry) => ({
         ...entry,
@@ -116,6 +110,10 @@ export async function federatingWith(
     .limit(CHUNK)
     .execute()
   return rows.map(entryOf)
+}
+
+export async function countFederating(db: Database, trustDomain: string): Promise<number> {
+  return await countOf(db.selectFrom('entries').where(federationCondition(trustDomain)))
 }
 
 export async function deleteSome(
@@ -225,6 +223,13 @@ function filtered(
     query = query.where(setCondition('entry_federation', row, federatesWith))
   }
   return query
+}
+
+async function countOf(query: SelectQueryBuilder<Tables, 'entries', object>): Promise<number> {
+  const { count } = await query
+    .select((e) => e.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }
 
 function federationCondition(trustDomain: string) {

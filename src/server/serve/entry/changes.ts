@@ -11,6 +11,7 @@ import { trustDomainId } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { NewEntry } from '../../../store/model.ts'
 import type { Created, EntryChange, Updated } from '../../../store/port.ts'
+import { auditEntry } from '../api/audit.ts'
 import { Refused, orRefused, settled } from '../api/batch.ts'
 import { applyMask } from '../api/mask.ts'
 import type { Fields } from '../api/mask.ts'
@@ -50,10 +51,9 @@ const ID_TAKEN = itemStatus(status.ALREADY_EXISTS, `${CREATE}: its ID is that of
 const NOT_FOUND = itemStatus(status.NOT_FOUND, 'entry not found')
 
 export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
-  const { store, registry, audit } = parts
-
-  const tell = ({ caller, method }: Asked, action: string, { id, revision }: ServerEntry): void =>
-    audit.write({ event: 'changed', caller, method, object: 'entry', key: id, action, revision })
+  const { store, registry } = parts
+  const tell = (asked: Asked, action: string, entry: ServerEntry): void =>
+    auditEntry(parts, asked, { entry, action })
 
   return {
     async create({ entries, outputMask }, asked) {

@@ -2,6 +2,7 @@
 import { Entry as EntryService } from '../../../gen/spire/api/server/entry/v1/entry_pb.js'
 import { parseEntryId } from '../../../registration/server-entry.ts'
 import type { EntryId, ServerEntry } from '../../../registration/server-entry.ts'
+import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { MOST_A_PAGE } from '../../../store/port.ts'
 import { serviceDefinition } from '../../../wire/service.ts'
@@ -16,17 +17,34 @@ import { createEntryChanging } from './changes.ts'
 import { readFilter } from './filter.ts'
 import { entryMessage } from './message.ts'
 import type { EntryServiceParts } from './parts.ts'
+import { EntrySync } from './sync.ts'
+import type { SyncCall } from './sync.ts'
+
+const SYNC_PATH = `/${EntryService.typeName}/${EntryService.method.syncAuthorizedEntries.name}`
 
 export function createEntryService(parts: EntryServiceParts): ApiService {
-  const { faulted } = parts
+  const { clock, faulted } = parts
   const answers = entryAnswers(parts)
+  const syncs = new Set<EntrySync>()
   return {
     addTo(way) {
       way.server.addService(serviceDefinition(EntryService), {
         ...unaryHandlers(EntryService, answers, { way, faulted }),
+        SyncAuthorizedEntries(call: SyncCall) {
+          const peer = way.peerOf(call)
+          const sync = new EntrySync(call, {
+            clock,
+            authorized: () => authorizedEntries(parts, peer),
+            ended: () => syncs.delete(sync),
+            faulted: (thrown) => faulted(SYNC_PATH, thrown),
+          })
+          syncs.add(sync)
+        },
       })
     },
-    endStreams() {},
+    endStreams(why) {
+      for (const sync of Array.from(syncs)) sync.end(new SpindleError('not_ready', why))
+    },
   }
 }
 
