@@ -12,7 +12,7 @@ import { status } from '../../runtime/grpc-status.ts'
 import type { SpiffeId } from '../../spiffe/spiffe-id.ts'
 import type { CallCheck } from '../../wire/peer-server.ts'
 import { wordedStatus } from '../../wire/status.ts'
-import type { Refusal } from '../../wire/status.ts'
+import type { Refusal, WordedStatus } from '../../wire/status.ts'
 import type { Audit } from '../audit/audit.ts'
 import { auditCaller } from './peer.ts'
 import type { PeerSvid, ServerPeer } from './peer.ts'
@@ -95,15 +95,16 @@ async function objection(
   return agentFault && denied(path, agentFault)
 }
 
-/** In SPIRE's words. */
 function denied(path: string, fault?: AgentFault): Objection {
+  return { reason: fault ?? 'role', refusal: denial(path, fault) }
+}
+
+/** In SPIRE's words; also of a call that is under way when the fault comes. */
+export function denial(path: string, fault?: AgentFault): WordedStatus {
   const detail = fault && {
     schema: PermissionDeniedDetailsSchema,
     value: create(PermissionDeniedDetailsSchema, { reason: REASONS[fault] }),
   }
   const text = `authorization denied for method ${path}`
-  return {
-    reason: fault ?? 'role',
-    refusal: wordedStatus(status.PERMISSION_DENIED, text, detail),
-  }
+  return wordedStatus(status.PERMISSION_DENIED, text, detail)
 }
