@@ -21,7 +21,7 @@ const PAGE_BYTES = 4096
 /** A heap is never quite as it was: code is compiled, caches fill. */
 const HEAP_SLACK_BYTES = 512 * 1024
 const HEAP_SHARE = 0.05
-const SETTLE_MS = 5_000
+const SETTLE_MS = 20_000
 
 export function collectGarbage(): void {
   setFlagsFromString('--expose-gc')

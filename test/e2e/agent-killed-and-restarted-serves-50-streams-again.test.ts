@@ -31,7 +31,11 @@ async function acknowledgedBy(agent: Agent, pid: number): Promise<number> {
 }
 
 async function anchors(agent: Agent): Promise<string> {
-  const answer = await agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 5_000 })
+  const answer = await agent.admin.call(
+    AdminService.method.getAuthority,
+    {},
+    { deadlineMs: 20_000 },
+  )
   return answer.anchorsPem
 }
 

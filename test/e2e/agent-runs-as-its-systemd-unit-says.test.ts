@@ -38,7 +38,7 @@ async function startJob(rig: Rig, program: string): Promise<number> {
 }
 
 const explain = (agent: Agent, pid: number): Promise<ExplainResponse> =>
-  agent.admin.call(AdminService.method.explain, { pid, name: '' }, { deadlineMs: 5_000 })
+  agent.admin.call(AdminService.method.explain, { pid, name: '' }, { deadlineMs: 20_000 })
 
 test('as another user with no more than its systemd unit gives it, the agent knows callers of other users by their programs', async (t) => {
   if (lacks(t, 'setpriv', 'strace', 'unshare', 'systemd-analyze')) return

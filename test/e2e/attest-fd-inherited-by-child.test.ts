@@ -32,12 +32,12 @@ test('a child that inherited the socket is refused once the process that connect
   const before = await host.attestor.attest(connection, new Set())
   assert(before.selectors.has('unix:uid:61001' as never))
   parent.write('end\n')
-  await within(5_000, once(parent.process, 'exit'))
+  await within(20_000, once(parent.process, 'exit'))
   assert.equal(connection.alive(), false)
   assert.equal(host.attestor.unchanged(connection, before), false)
   await assert.rejects(host.attestor.attest(connection, new Set()), { code: 'peer_gone' })
   // The child still holds the socket, so nothing but the sweep closes it.
-  await within(5_000, new Promise<void>((resolve) => connection.onClose(resolve)))
+  await within(20_000, new Promise<void>((resolve) => connection.onClose(resolve)))
 })
 
 test('a child that inherited the socket is refused at accept if its parent ended before', async (t) => {
@@ -47,7 +47,7 @@ test('a child that inherited the socket is refused at accept if its parent ended
   assert.equal(await parent.line(), 'connected')
   assert.equal(await parent.line(), 'child has it')
   parent.write('end\n')
-  await within(5_000, once(parent.process, 'exit'))
+  await within(20_000, once(parent.process, 'exit'))
   host.accept()
   assert.equal(await host.next(), 'peer_ended')
 })

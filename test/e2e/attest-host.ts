@@ -82,7 +82,7 @@ export async function openAttestHost(
     },
     async next() {
       while (outcomes.length === 0) {
-        await within(5_000, new Promise<void>((resolve) => (arrived = resolve)))
+        await within(20_000, new Promise<void>((resolve) => (arrived = resolve)))
       }
       return outcomes.shift() as Connection | string
     },
@@ -159,7 +159,7 @@ export function startCaller(
     pid: child.pid ?? 0,
     process: child,
     async line() {
-      const { value, done } = await within(5_000, lines.next())
+      const { value, done } = await within(20_000, lines.next())
       assert(done !== true, `${command[0]} wrote no more lines`)
       return value
     },

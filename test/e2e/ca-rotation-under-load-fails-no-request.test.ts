@@ -24,7 +24,7 @@ import { createSdsClient } from './rig/sds-client.ts'
 const ROTATIONS = 20
 
 const authorityOf = (agent: Agent): Promise<GetAuthorityResponse> =>
-  agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 5_000 })
+  agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 20_000 })
 
 const countAnchors = (pem: string): number => pem.split('-----BEGIN CERTIFICATE-----').length - 1
 

@@ -33,12 +33,12 @@ test('a new CA does not sign before whoever holds a bundle has the next one, nor
   both.ack(await both.next())
   both.ack(await both.next(undefined, 1))
   // The next bundle cannot be sent before this one is answered.
-  await agent.admin.call(renewIdentities, {}, { deadlineMs: 5_000 })
+  await agent.admin.call(renewIdentities, {}, { deadlineMs: 20_000 })
   const unanswered = await both.next(undefined, 2)
   let rotated = false
   const rotation = rotate().finally(() => (rotated = true))
   const statuses = async (): Promise<string[]> => {
-    const { slots } = await agent.admin.call(getAuthority, {}, { deadlineMs: 5_000 })
+    const { slots } = await agent.admin.call(getAuthority, {}, { deadlineMs: 20_000 })
     return slots.map(({ status }) => status)
   }
   await eventually('prepared', async () => (await statuses()).includes('prepared'))

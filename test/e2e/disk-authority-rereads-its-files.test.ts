@@ -68,7 +68,7 @@ async function chainOf(
 }
 
 const authority = (agent: Agent) =>
-  agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 5_000 })
+  agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 20_000 })
 const renew = (agent: Agent) =>
   agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 10_000 })
 

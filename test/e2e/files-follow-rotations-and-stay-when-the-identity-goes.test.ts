@@ -16,7 +16,7 @@ import { createRig, eventually, write } from './rig/rig.ts'
 const ENTRY = { spiffeId: 'spiffe://example.org/web', selectors: testSelectors() }
 
 const renew = (agent: Agent): Promise<unknown> =>
-  agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
+  agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 20_000 })
 
 test('spindle files keeps files up to date through rotations and restarts; when the identity is taken away they stay, and that is said', async (t) => {
   const rig = createRig(t)

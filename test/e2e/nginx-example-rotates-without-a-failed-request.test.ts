@@ -243,7 +243,7 @@ test('nginx by its example: certificates and the CA rotate without a failed requ
     await eventually('a request is under way', () => app.held.length === 1)
     for (let round = 0; round < 3; round++) {
       const known = serials.size
-      await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
+      await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 20_000 })
       await eventually('nginx shows another certificate', () => serials.size > known)
     }
     // The third: a CA of twenty seconds is followed by the next one, which is trusted before it signs.

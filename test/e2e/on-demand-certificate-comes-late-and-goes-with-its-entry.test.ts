@@ -15,7 +15,8 @@ test('an on-demand certificate is served once its entry is there, and refused on
   const peer = await fetchIdentity(client)
   const appPort = await rig.app('OK')
   const envoy = await rig.envoy(agent, { template: 'sidecar-on-demand', appPort })
-  const inbound = await activeListener(envoy, 'inbound', 5_000)
+  // Well before `initial_fetch_timeout`, which is 15 s: it waits for nothing.
+  const inbound = await activeListener(envoy, 'inbound', 10_000)
   await assert.rejects(getAsPeer(inbound, peer))
 
   agent.setEntries([own, web])

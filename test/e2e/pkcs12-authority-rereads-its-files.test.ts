@@ -67,7 +67,7 @@ test('an agent under a CA in a PKCS#12 file signs with it, and with the next one
     return new X509Certificate(top).subject.replace('CN=', '')
   }
   const fault = async (): Promise<string> =>
-    (await agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 5_000 })).fault
+    (await agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 20_000 })).fault
 
   assert.equal(await signedBy(), 'first')
   assert.equal((await spindle(['validate', '-c', config])).code, 0)

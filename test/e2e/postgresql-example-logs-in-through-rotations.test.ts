@@ -120,7 +120,7 @@ function shown({ host, port }: FreeAddress): Promise<{ serial: string; issuer: s
     const plain = connect(port, host, () => {
       plain.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]))
     })
-    plain.setTimeout(5_000, () => plain.destroy(new Error('timeout')))
+    plain.setTimeout(20_000, () => plain.destroy(new Error('timeout')))
     plain.once('error', reject)
     plain.once('data', (answer) => {
       if (answer.toString() !== 'S') return reject(new Error('no TLS'))
@@ -234,7 +234,7 @@ test('PostgreSQL by its example: clients log in by certificate through rotations
       const open = login('SELECT pg_sleep(6)')
       let { serial } = await shown(server.address)
       for (let round = 0; round < 3; round++) {
-        await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
+        await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 20_000 })
         serial = await eventually('the server shows another certificate', async () => {
           const now = await shown(server.address)
           return now.serial !== serial && now.serial

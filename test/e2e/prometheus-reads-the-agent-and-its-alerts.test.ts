@@ -57,7 +57,7 @@ async function startPrometheus(
   return {
     async ask(path) {
       const answer = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`, {
-        signal: AbortSignal.timeout(5_000),
+        signal: AbortSignal.timeout(20_000),
       })
       const { status, data, error } = (await answer.json()) as {
         status: string

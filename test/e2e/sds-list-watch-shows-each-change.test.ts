@@ -80,7 +80,7 @@ test('spindle sds list --watch prints each change until Ctrl-C, and ends with 3 
 
   // Pushed, not asked for: a renewal is seen without anything being said to the agent by the watch.
   const { version } = first.secrets[0]!
-  await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
+  await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 20_000 })
   await eventually('the renewed one', () => {
     const held = documents().at(-1)?.sidecars[0]?.secrets[0]
     return held?.state === 'acknowledged' && held.version !== version
@@ -155,7 +155,7 @@ test('spindle sds list --watch ends at the first change after its reader has gon
   stream.acknowledge()
   stream.say({ node: { id: 'node-7' }, resourceNamesSubscribe: ['default'] })
   await stream.next()
-  await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 5_000 })
+  await agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 20_000 })
   assert.deepEqual(await ended, [0, null])
   told.kill('SIGTERM')
   assert.deepEqual(await once(told, 'exit'), [0, null])

@@ -35,7 +35,7 @@ async function urisInUse(envoy: Envoy): Promise<readonly string[]> {
 function presentsCertificate(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
-    socket.setTimeout(5_000, () => socket.destroy())
+    socket.setTimeout(20_000, () => socket.destroy())
     socket.once('secureConnect', () => {
       resolve(true)
       socket.destroy()

@@ -5,8 +5,8 @@ import { fetchIdentity, getAsPeer } from './rig/peer.ts'
 import { activeListener, createRig, eventually } from './rig/rig.ts'
 import { createSdsClient } from './rig/sds-client.ts'
 
-/** A third of `initial_fetch_timeout` in the recommended configuration. */
-const WELL_BEFORE_THE_TIMEOUT_MS = 5_000
+/** Two thirds of `initial_fetch_timeout` in the recommended configuration. */
+const WELL_BEFORE_THE_TIMEOUT_MS = 10_000
 
 test('a listener whose name nobody registered does not hold the others back (Delta)', async (t) => {
   const rig = createRig(t)

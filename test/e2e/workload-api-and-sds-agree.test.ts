@@ -89,7 +89,7 @@ test('a caller sees the same certificate over SDS and over the Workload API, eac
   const explained = await agent.admin.call(
     AdminService.method.explain,
     { pid: process.pid },
-    { deadlineMs: 5_000 },
+    { deadlineMs: 20_000 },
   )
   assert.deepEqual(
     explained.workloadUses.map(({ method: name, state, answers }) => [name, state, answers]),

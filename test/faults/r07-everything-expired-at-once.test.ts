@@ -48,7 +48,7 @@ const certificatesIn = (pem: string): X509Certificate[] =>
   )
 
 const ready = async (agent: Agent): Promise<{ ok: boolean; text: string }> => {
-  const answer = await fetch(`${agent.http}/ready`, { signal: AbortSignal.timeout(5_000) })
+  const answer = await fetch(`${agent.http}/ready`, { signal: AbortSignal.timeout(20_000) })
   return { ok: answer.ok, text: await answer.text() }
 }
 
@@ -131,7 +131,7 @@ test('R06, R07: with the operator’s CA expired too, the agent stays up, serves
   assert.match(state.text, /expired|ends/)
   await eventually('the log says so', () => /X\.509-SVID expired/.test(agent.child.output()))
   assert.equal(crowd.members[0]?.certificates, issued, 'nothing is sent that has expired')
-  const live = await fetch(`${agent.http}/live`, { signal: AbortSignal.timeout(5_000) })
+  const live = await fetch(`${agent.http}/live`, { signal: AbortSignal.timeout(20_000) })
   assert.equal(live.ok, true, 'to restart it would not help')
 
   install('long')

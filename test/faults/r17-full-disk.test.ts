@@ -42,7 +42,7 @@ function fill(path: string): void {
 }
 
 const authority = (agent: Agent) =>
-  agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 5_000 })
+  agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 20_000 })
 const rotate = (agent: Agent) =>
   agent.admin.call(AdminService.method.rotateAuthority, {}, { deadlineMs: 60_000 })
 
@@ -83,7 +83,7 @@ test('R17: while the disk is full the old state stays and is served, the fault i
 
   rmSync(join(inside, 'filler'))
   const healed = async (): Promise<boolean> => (await agent.metric(FAULT)) === 0
-  await eventually('it heals by itself', healed, 25_000)
+  await eventually('it heals by itself', healed, 50_000)
   assert.notEqual(kept(), before, 'what was prepared is stored')
   await rotate(agent)
   assert.notEqual(await active(), signing)

@@ -66,7 +66,7 @@ test('S02: a connection that was passed to another uid is the giver’s, and end
   assert.equal(process.pid, giver.pid)
 
   giver.write('end\n')
-  await within(5_000, once(giver.process, 'exit'))
+  await within(20_000, once(giver.process, 'exit'))
   assert.equal(connection.alive(), false)
   await assert.rejects(host.attestor.attest(connection, new Set()), { code: 'peer_gone' })
   // The taker still holds it, and is hung up on.
@@ -99,7 +99,7 @@ test('S02: a daemon that forked twice and then connected is itself, though its p
   assert(selectors.has(`unix:uid:${GIVER}` as never))
   assert.equal(connection.alive(), true)
   globalThis.process.kill(pid)
-  await within(5_000, new Promise<void>((resolve) => connection.onClose(resolve)))
+  await within(20_000, new Promise<void>((resolve) => connection.onClose(resolve)))
 })
 
 /** Connects, then becomes a daemon: the process that connected ends. */

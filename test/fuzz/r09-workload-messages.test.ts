@@ -108,7 +108,7 @@ test(`R09: ${CALLS} calls of the Workload API, of which many are none, disturb n
 })
 
 async function ownKeys(agent: Agent): Promise<readonly OracleKey[]> {
-  const answer = await agent.admin.call(AdminService.method.listBundles, {}, { deadlineMs: 5_000 })
+  const answer = await agent.admin.call(AdminService.method.listBundles, {}, { deadlineMs: 20_000 })
   const document = answer.bundles.find(({ own }) => own)?.document ?? '{}'
   return (JSON.parse(document) as { readonly keys: readonly OracleKey[] }).keys
 }

@@ -113,7 +113,7 @@ async function run(folder: string, settings: AgentSettings): Promise<Agent> {
       const answer: ListSidecarsResponse = await admin.call(
         AdminService.method.listSidecars,
         {},
-        { deadlineMs: 5_000 },
+        { deadlineMs: 20_000 },
       )
       return answer.sidecars
     },
@@ -121,12 +121,12 @@ async function run(folder: string, settings: AgentSettings): Promise<Agent> {
       const answer: ListWorkloadsResponse = await admin.call(
         AdminService.method.listWorkloads,
         {},
-        { deadlineMs: 5_000 },
+        { deadlineMs: 20_000 },
       )
       return answer.workloads
     },
     async metric(series) {
-      const answer = await fetch(`http://${http}/metrics`, { signal: AbortSignal.timeout(5_000) })
+      const answer = await fetch(`http://${http}/metrics`, { signal: AbortSignal.timeout(20_000) })
       const found = (await answer.text()).split('\n').find((text) => text.startsWith(`${series} `))
       return found === undefined ? undefined : Number(found.slice(series.length + 1))
     },

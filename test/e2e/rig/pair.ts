@@ -119,7 +119,7 @@ export function acknowledged(
 
 /** The sum of a metric over all its labels. */
 export async function sumOf(agent: Agent, metric: string): Promise<number> {
-  const answer = await fetch(`${agent.http}/metrics`, { signal: AbortSignal.timeout(5_000) })
+  const answer = await fetch(`${agent.http}/metrics`, { signal: AbortSignal.timeout(20_000) })
   const lines = (await answer.text())
     .split('\n')
     .filter((line) => /^\w+/.exec(line)?.[0] === metric)

@@ -65,7 +65,7 @@ export function getAsPeer(port: number, identity: PeerIdentity): Promise<PeerAns
     })
     let answer = ''
     let certificate: PeerCertificate | undefined
-    socket.setTimeout(5_000, () => socket.destroy(new Error('no answer in 5 s')))
+    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer in 20 s')))
     socket.once('secureConnect', () => {
       certificate = socket.getPeerCertificate()
       socket.write('GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n')

@@ -196,7 +196,7 @@ export interface Answer {
 export function get(port: number, path = '/'): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request(
-      { host: '127.0.0.1', port, path, agent: false, timeout: 5_000 },
+      { host: '127.0.0.1', port, path, agent: false, timeout: 20_000 },
       (answer) => {
         let body = ''
         answer.setEncoding('utf8').on('data', (text: string) => (body += text))

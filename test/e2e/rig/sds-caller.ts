@@ -119,7 +119,7 @@ export function createSdsCaller(socket: string): SdsCaller {
           method.requestSerialize,
           method.responseDeserialize,
           create(DiscoveryRequestSchema, { typeUrl: SECRET_TYPE_URL, resourceNames: [...names] }),
-          { deadline: Date.now() + 10_000 },
+          { deadline: Date.now() + 20_000 },
           (failure, response) => {
             if (failure !== null) reject(failure)
             else resolve(readResponse(response as DiscoveryResponse))
@@ -184,7 +184,7 @@ class Stream<Ask, Response> implements CallerStream<Ask> {
     this.#call.cancel()
   }
 
-  async next(withinMs = 10_000): Promise<Received> {
+  async next(withinMs = 20_000): Promise<Received> {
     return this.#wait('response', withinMs, () => {
       const first = this.#received.shift()
       if (first === undefined && this.#status !== undefined)
@@ -193,7 +193,7 @@ class Stream<Ask, Response> implements CallerStream<Ask> {
     })
   }
 
-  end(withinMs = 10_000): Promise<grpc.StatusObject> {
+  end(withinMs = 20_000): Promise<grpc.StatusObject> {
     return this.#wait('end of the stream', withinMs, () => this.#status)
   }
 

@@ -63,7 +63,7 @@ export interface SdsClient {
   close(): void
 }
 
-const DEADLINE_MS = 10_000
+const DEADLINE_MS = 20_000
 const NODE = { id: 'test-client', cluster: 'test', userAgentName: 'spindle-test' }
 
 type Sized<T> = T & { readonly bytes: number }

@@ -48,7 +48,7 @@ export interface WorkloadTestClient {
 
 type Headers = readonly (readonly [name: string, value: string])[]
 
-const DEADLINE_MS = 10_000
+const DEADLINE_MS = 20_000
 const SECURITY_HEADER: Headers = [['workload.spiffe.io', 'true']]
 
 export function createWorkloadTestClient(socket: string): WorkloadTestClient {
