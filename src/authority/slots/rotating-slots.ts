@@ -79,6 +79,8 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
   prepare(): Promise<void> {
     return this.#changing(async () => {
       if (this.#set.successor() === undefined) await this.#set.prepare()
+      // Whoever prepares one for others must know that they have not been told.
+      if (this.#options.announcer !== undefined) this.#expectPublished(this.#set.successor())
     })
   }
 
@@ -87,10 +89,7 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
       const successor = this.#set.successor()
       if (successor === undefined) throw unavailable('no authority is prepared: prepare one first')
       // Were the agent to end now, nobody could verify what it had signed.
-      if (successor.publishedAt === undefined)
-        throw unavailable(
-          `the prepared authority may not sign: ${this.#set.fault() ?? 'not stored'}`,
-        )
+      this.#expectPublished(successor)
       return this.#set.activate(successor.authorityId)
     })
   }
@@ -125,6 +124,11 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
   unavailable(): SpindleError {
     const why = this.#closed ? 'it is closed' : (this.#set.fault() ?? 'its life is over')
     return unavailable(`${this.#set.kind.name} cannot sign now: ${why}`)
+  }
+
+  #expectPublished(successor: Slot | undefined): void {
+    if (successor?.publishedAt !== undefined) return
+    throw unavailable(`the prepared authority may not sign: ${this.#set.fault() ?? 'not stored'}`)
   }
 
   #tell(event: AuthorityEvent): void {

@@ -126,6 +126,8 @@ export class SlotSet<Slot extends RotatingSlot, State> {
       (slot) => this.kind.trusts(slot) && (slot.status !== 'prepared' || this.kind.current(slot)),
     )
     if (kept.length !== this.#slots.length) await this.#change(kept)
+    // What the others were told may have changed with it, and is told by the next look.
+    else if (this.#options.announcer !== undefined) this.#saved = false
   }
 
   fault(): string | undefined {

@@ -92,6 +92,8 @@ async function open(opening: Opening): Promise<Issuing> {
       announcer: publication.jwt,
     })
     opened.push(jwt)
+    if (!jwt.state.current.slots.some(({ status }) => status === 'active'))
+      throw new SpindleError('authority_unavailable', jwt.state.current.fault ?? 'no JWT key signs')
     const kept = await keepServerSvid({
       trustDomain,
       authority: x509,

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { readServerConfig } from '../../../../src/config/server/server-config.ts'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
 import type { Issuing } from '../../../../src/server/issue/issuing.ts'
 import { openIssuing } from '../../../../src/server/issue/open-issuing.ts'
 import type { IssuingEvent } from '../../../../src/server/issue/issuing-event.ts'
@@ -26,7 +27,9 @@ export interface Server {
 
 export interface Fleet {
   readonly clock: ManualClock
+  /** While `away` is true, nothing in it can be read or changed. */
   readonly store: Store
+  away: boolean
   server(name: string, config?: string): Server
   /** The own bundle in the store. */
   bundle(): Promise<StoredBundle>
@@ -36,15 +39,16 @@ export async function fleet(t: TestContext): Promise<Fleet> {
   const path = join(temporaryFolder(t), 'store.db')
   const { clock, open } = placeOf(t, { kind: 'sqlite', path })
   const store = await open()
-  return {
+  const made: Fleet = {
     clock,
-    store,
+    away: false,
+    store: breakable(store, () => made.away),
     async bundle() {
       const bundle = await store.bundles.get(trustDomain)
       if (bundle === undefined) throw new Error('there is no bundle')
       return bundle
     },
-    server(name, config = '') {
+    server(name: string, config = ''): Server {
       const stateDir = temporaryFolder(t)
       const random = createSeededRandom(name)
       const events: IssuingEvent[] = []
@@ -56,7 +60,7 @@ export async function fleet(t: TestContext): Promise<Fleet> {
         async open(more) {
           const issuing = await openIssuing({
             config: readServerConfig(text, { file: join(stateDir, 'server.yaml') }).config,
-            store,
+            store: made.store,
             clock,
             random,
             log,
@@ -69,4 +73,20 @@ export async function fleet(t: TestContext): Promise<Fleet> {
       }
     },
   }
+  return made
+}
+
+/** `store`, but that each of its methods rejects while `isAway`. */
+function breakable<T extends object>(store: T, isAway: () => boolean): T {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name)
+      if (typeof member === 'object' && member !== null) return breakable(member, isAway)
+      if (typeof member !== 'function') return member
+      return (...given: readonly unknown[]): unknown =>
+        isAway()
+          ? Promise.reject(new SpindleError('store_unavailable', 'away'))
+          : Reflect.apply(member, target, given)
+    },
+  })
 }
