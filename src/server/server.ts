@@ -9,6 +9,7 @@ import { createSeldom } from '../telemetry/seldom.ts'
 import { createAudit } from './audit/audit.ts'
 import { openDoors } from './compose/doors.ts'
 import { createServices } from './compose/services.ts'
+import { openNodeAttestors } from './enroll/attest/node-attestors.ts'
 import { openRegistry } from './enroll/open-registry.ts'
 import { openIssuing } from './issue/open-issuing.ts'
 import { openConfiguredStore } from './open-store.ts'
@@ -54,6 +55,12 @@ export async function startServer(
     clock,
   })
   const seldom = createSeldom(log, clock)
+  const attestors = openNodeAttestors({
+    ...environment,
+    config: config.nodeAttestors,
+    trustDomain,
+    joinTokens: store.joinTokens,
+  })
   const parts = {
     ...environment,
     config,
@@ -64,6 +71,7 @@ export async function startServer(
     registry,
     issuing,
     audit,
+    attestors,
   }
   const doors = await openDoors({ ...parts, seldom })
   const services = createServices(parts)
@@ -74,11 +82,13 @@ export async function startServer(
   return {
     addresses,
     async reload() {
+      attestors.reload()
       await issuing.x509.reload()
     },
     async stop() {
       for (const service of services) service.endStreams('the server is shutting down')
       await doors.stop()
+      attestors.close()
       await issuing.close()
       await registry.close()
       await store.close()

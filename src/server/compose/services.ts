@@ -6,8 +6,10 @@ import type { Random } from '../../runtime/random.ts'
 import type { Store } from '../../store/port.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Audit } from '../audit/audit.ts'
+import type { NodeAttestors } from '../enroll/attest/node-attestors.ts'
 import type { Registry } from '../enroll/registry.ts'
 import type { Issuing } from '../issue/issuing.ts'
+import { createAgentService } from '../serve/agent/service.ts'
 import { createBundleService } from '../serve/bundle/service.ts'
 import { createEntryService } from '../serve/entry/service.ts'
 import type { ApiService, Faulted } from '../serve/service.ts'
@@ -22,6 +24,7 @@ export interface ServicesParts {
   readonly registry: Registry
   readonly issuing: Issuing
   readonly audit: Audit
+  readonly attestors: NodeAttestors
 }
 
 export function createServices(parts: ServicesParts): readonly ApiService[] {
@@ -30,5 +33,10 @@ export function createServices(parts: ServicesParts): readonly ApiService[] {
   const faulted: Faulted = (method, thrown) =>
     log.error({ method, error: messageOf(thrown) }, 'call failed by a fault in Spindle')
   const common = { ...parts, trustDomain, svid, faulted }
-  return [createEntryService(common), createBundleService(common), createSvidService(common)]
+  return [
+    createAgentService({ ...common, attestors: parts.attestors.byType }),
+    createEntryService(common),
+    createBundleService(common),
+    createSvidService(common),
+  ]
 }
