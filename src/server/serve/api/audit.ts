@@ -25,3 +25,11 @@ export function auditBundle(
 ): void {
   audit.write({ event: 'changed', caller, method, object: 'bundle', ...done })
 }
+
+export function auditFederation(
+  { audit }: Audited,
+  { caller, method }: Asked,
+  done: { readonly key: TrustDomain; readonly action: string },
+): void {
+  audit.write({ event: 'changed', caller, method, object: 'federation', ...done })
+}

@@ -30,11 +30,21 @@ export function callFault(what: string, thrown: unknown): WordedStatus {
   return wordedStatus(code, message)
 }
 
-/** What `read` returns; `what` says in the refusal what it was about. */
+/** What `read` returns; where it throws on purpose the whole call is refused. @throws WordedStatus */
 export function reading<T>(what: string, read: () => T): T {
   try {
     return read()
   } catch (thrown) {
     throw callFault(what, thrown)
+  }
+}
+
+/** What `read` returns; what it throws on purpose says `what` it was about. @throws SpindleError of the code it had */
+export function naming<T>(what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (thrown) {
+    if (!(thrown instanceof SpindleError)) throw thrown
+    throw new SpindleError(thrown.code, `${what}: ${messageOf(thrown)}`)
   }
 }

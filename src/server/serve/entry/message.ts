@@ -5,12 +5,13 @@ import { EntrySchema } from '../../../gen/spire/api/types/entry_pb.js'
 import type { Entry, EntryMask } from '../../../gen/spire/api/types/entry_pb.js'
 import type { Selector } from '../../../registration/selector.ts'
 import type { EntryContent, ServerEntry } from '../../../registration/server-entry.ts'
-import { SpindleError, messageOf } from '../../../runtime/errors.ts'
+import { SpindleError } from '../../../runtime/errors.ts'
 import { dnsNameFault } from '../../../spiffe/dns-name.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import { idMessage, readMemberId, readTrustDomain, readWorkloadId } from '../api/ids.ts'
 import type { MaskOf } from '../api/mask.ts'
 import { readSelector, selectorMessage, selectorType } from '../api/selectors.ts'
+import { naming } from '../api/status.ts'
 
 export function entryMessage(entry: ServerEntry): Entry {
   const { disableX509SvidPrefetch, jwtSvidIncludeJti } = entry
@@ -46,10 +47,10 @@ type Reader = (message: Entry, own: TrustDomain) => EntryChanges
 const READERS: Readonly<Record<Exclude<MaskField, 'revisionNumber' | 'createdAt'>, Reader>> = {
   // In SPIRE's order: of several faults the first is told.
   parentId: ({ parentId }, own) => ({
-    parentId: named('invalid parent ID', () => readMemberId(parentId, own)),
+    parentId: naming('invalid parent ID', () => readMemberId(parentId, own)),
   }),
   spiffeId: ({ spiffeId }, own) => ({
-    spiffeId: named('invalid spiffe ID', () => readWorkloadId(spiffeId, own)),
+    spiffeId: naming('invalid spiffe ID', () => readWorkloadId(spiffeId, own)),
   }),
   admin: ({ admin }) => ({ admin }),
   dnsNames: ({ dnsNames }) => ({ dnsNames: readDnsNames(dnsNames) }),
@@ -114,15 +115,6 @@ function invalid(message: string): SpindleError {
   return new SpindleError('request_invalid', message)
 }
 
-function named<T>(what: string, read: () => T): T {
-  try {
-    return read()
-  } catch (thrown) {
-    if (!(thrown instanceof SpindleError)) throw thrown
-    throw new SpindleError(thrown.code, `${what}: ${messageOf(thrown)}`)
-  }
-}
-
 function readSelectors(messages: Entry['selectors']): readonly Selector[] {
   if (messages.length === 0) throw invalid('selector list is empty')
   return unique(messages.map(readSelector))
@@ -142,7 +134,7 @@ function readDnsNames(names: readonly string[]): readonly string[] {
  * then fail at every sync, since they ask for it as for a foreign bundle.
  */
 function readFederated(text: string, own: TrustDomain): TrustDomain {
-  const trustDomain = named('invalid federated trust domain', () => readTrustDomain(text))
+  const trustDomain = naming('invalid federated trust domain', () => readTrustDomain(text))
   if (trustDomain !== own) return trustDomain
   throw invalid(`invalid federated trust domain: "${own}" is this server's own trust domain`)
 }

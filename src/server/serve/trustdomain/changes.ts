@@ -1,0 +1,146 @@
+/** Federation relationships created, updated and deleted: an outcome for each of a batch, one after the other. */
+import type {
+  FederationRelationship as Message,
+  FederationRelationshipMask as Mask,
+} from '../../../gen/spire/api/types/federationrelationship_pb.js'
+import { status } from '../../../runtime/grpc-status.ts'
+import type { FederationRelationship, StoredBundle } from '../../../store/model.ts'
+import { auditBundle, auditFederation } from '../api/audit.ts'
+import { Refused, orRefused } from '../api/batch.ts'
+import { readTrustDomain } from '../api/ids.ts'
+import { applyMask } from '../api/mask.ts'
+import type { Fields } from '../api/mask.ts'
+import { ITEM_OK, itemStatus } from '../api/status.ts'
+import type { ItemStatus } from '../api/status.ts'
+import type { Asked } from '../service.ts'
+import { readRelationship, relationshipMessage } from './message.ts'
+import type { TrustDomainServiceParts } from './parts.ts'
+
+interface Batch {
+  readonly federationRelationships: readonly Message[]
+  readonly inputMask?: Mask | undefined
+  readonly outputMask?: Mask | undefined
+}
+
+interface RelationshipResult {
+  readonly status: ItemStatus
+  readonly federationRelationship?: Fields<Message>
+}
+
+interface DeletedResult {
+  readonly status: ItemStatus
+  readonly trustDomain: string
+}
+
+export interface RelationshipChanging {
+  create(batch: Batch, asked: Asked): Promise<RelationshipResult[]>
+  update(batch: Batch, asked: Asked): Promise<RelationshipResult[]>
+  delete(trustDomains: readonly string[], asked: Asked): Promise<DeletedResult[]>
+}
+
+const CONVERT = 'failed to convert federation relationship'
+const CREATE = 'failed to create federation relationship'
+const UPDATE = 'failed to update federation relationship'
+const OWN = itemStatus(
+  status.INVALID_ARGUMENT,
+  'unable to create federation relationship for server trust domain',
+)
+const EXISTS = itemStatus(
+  status.ALREADY_EXISTS,
+  `${CREATE}: federation relationship already exists`,
+)
+const NOT_THERE = itemStatus(status.NOT_FOUND, `${UPDATE}: federation relationship not found`)
+const NOT_FOUND = itemStatus(status.NOT_FOUND, 'federation relationship not found')
+
+export function createRelationshipChanging(parts: TrustDomainServiceParts): RelationshipChanging {
+  const { store, registry, trustDomain: own } = parts
+
+  /** Before the relationship: one that is there has the bundle it came with. */
+  const setBundle = async (bundle: StoredBundle | undefined, asked: Asked): Promise<void> => {
+    if (bundle === undefined) return
+    await store.bundles.change(bundle.trustDomain, () => bundle)
+    const { trustDomain: key, sequence: revision } = bundle
+    auditBundle(parts, asked, { key, action: 'set', revision })
+  }
+  const createOne = async (
+    message: Message,
+    asked: Asked,
+  ): Promise<FederationRelationship | Refused> => {
+    const read = await orRefused(CONVERT, () => readRelationship(message))
+    if (read instanceof Refused) return read
+    const { trustDomain, fields, bundle } = read
+    if (trustDomain === own) return new Refused(OWN)
+    if ((await store.federation.get(trustDomain)) !== undefined) return new Refused(EXISTS)
+    await setBundle(bundle, asked)
+    // Every field has been read.
+    const made = { trustDomain, ...fields } as FederationRelationship
+    let isNew = false
+    await store.federation.change(trustDomain, (current) => {
+      isNew = current === undefined
+      return current ?? made
+    })
+    if (!isNew) return new Refused(EXISTS)
+    auditFederation(parts, asked, { key: trustDomain, action: 'create' })
+    return made
+  }
+  const updateOne = async (
+    message: Message,
+    mask: Mask | undefined,
+    asked: Asked,
+  ): Promise<FederationRelationship | Refused> => {
+    const read = await orRefused(CONVERT, () => readRelationship(message, mask))
+    if (read instanceof Refused) return read
+    const { trustDomain, fields, bundle } = read
+    if ((await store.federation.get(trustDomain)) === undefined) return new Refused(NOT_THERE)
+    await setBundle(bundle, asked)
+    const changed = await store.federation.change(
+      trustDomain,
+      (current) => current && { ...current, ...fields },
+    )
+    if (changed === undefined) return new Refused(NOT_THERE)
+    auditFederation(parts, asked, { key: trustDomain, action: 'update' })
+    return changed
+  }
+  const deleteOne = async (text: string, asked: Asked): Promise<DeletedResult> => {
+    if (text === '')
+      return {
+        trustDomain: text,
+        status: itemStatus(status.INVALID_ARGUMENT, 'missing trust domain'),
+      }
+    const trustDomain = await orRefused('failed to parse trust domain', () => readTrustDomain(text))
+    if (trustDomain instanceof Refused) return { trustDomain: text, status: trustDomain.status }
+    let wasThere = false
+    await store.federation.change(trustDomain, (current) => {
+      wasThere = current !== undefined
+      return undefined
+    })
+    if (!wasThere) return { trustDomain, status: NOT_FOUND }
+    auditFederation(parts, asked, { key: trustDomain, action: 'delete' })
+    return { trustDomain, status: ITEM_OK }
+  }
+  const results = async (
+    { federationRelationships: messages, outputMask }: Batch,
+    change: (message: Message) => Promise<FederationRelationship | Refused>,
+  ): Promise<RelationshipResult[]> => {
+    const outcomes: (FederationRelationship | Refused)[] = []
+    for (const message of messages) outcomes.push(await change(message))
+    await registry.caughtUp()
+    return outcomes.map((outcome) => {
+      if (outcome instanceof Refused) return { status: outcome.status }
+      const message = relationshipMessage(outcome, registry.bundle(outcome.trustDomain))
+      const federationRelationship = applyMask(outputMask, message, 'trustDomain')
+      return { status: ITEM_OK, federationRelationship }
+    })
+  }
+
+  return {
+    create: (batch, asked) => results(batch, (message) => createOne(message, asked)),
+    update: (batch, asked) =>
+      results(batch, (message) => updateOne(message, batch.inputMask, asked)),
+    async delete(trustDomains, asked) {
+      const deleted: DeletedResult[] = []
+      for (const text of trustDomains) deleted.push(await deleteOne(text, asked))
+      return deleted
+    },
+  }
+}

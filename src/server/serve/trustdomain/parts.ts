@@ -1,0 +1,13 @@
+import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import type { Store } from '../../../store/port.ts'
+import type { Audit } from '../../audit/audit.ts'
+import type { Registry } from '../../enroll/registry.ts'
+import type { Faulted } from '../service.ts'
+
+export interface TrustDomainServiceParts {
+  readonly trustDomain: TrustDomain
+  readonly store: Pick<Store, 'federation' | 'bundles'>
+  readonly registry: Registry
+  readonly audit: Audit
+  readonly faulted: Faulted
+}
