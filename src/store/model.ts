@@ -75,6 +75,8 @@ export interface JournaledAuthority {
   readonly notAfter: number
   /** Subject key id of what signed it, hex; undefined for what is its own root. */
   readonly upstreamKeyId?: string
+  /** Of an X.509 authority: where its certificates come from, as the config has it (`embedded`). */
+  readonly source?: string
   /** SHA-256, hex, of the X.509 authorities (DER) that are in the bundle for its sake; undefined: it is a key. */
   readonly anchors?: readonly string[]
 }

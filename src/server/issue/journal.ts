@@ -6,7 +6,7 @@ import type { RotatingSlot } from '../../authority/slots/rotation.ts'
 import { parseCertificate } from '../../certs/parse.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { JournaledAuthority, PublicKey, X509Authority } from '../../store/model.ts'
-import { anchorId } from './own-bundle.ts'
+import { anchorId, KEPT_EXPIRED_MS } from './own-bundle.ts'
 
 /** Of one kind of authority: its rows of the journal, and its part of the bundle. */
 export interface Announcement {
@@ -15,8 +15,14 @@ export interface Announcement {
   readonly jwt: readonly PublicKey[]
 }
 
+/** Which server it is, and where its CA certificates come from. */
+export interface Journaling {
+  readonly serverId: string
+  readonly source: string
+}
+
 export function x509Announcement(
-  serverId: string,
+  { serverId, source }: Journaling,
   { anchors, taintedAnchors = [] }: AuthorityState,
   slots: readonly CaSlot[],
 ): Announcement {
@@ -37,6 +43,7 @@ export function x509Announcement(
       status,
       notAfter,
       ...(!isRoot && above !== undefined && above !== '' && { upstreamKeyId: above }),
+      source,
       anchors: isRoot ? [anchorId(own)] : all,
     }
   })
@@ -60,6 +67,20 @@ export function jwtAnnouncement(serverId: string, slots: readonly JwtSlot[]): An
   return { rows, x509: [], jwt }
 }
 
+/**
+ * Of a server whose config names another source now: what was signed before is to be trusted until it expires.
+ * undefined: it is of `source`, or over.
+ */
+export function ofFormerSource(
+  row: JournaledAuthority,
+  source: string,
+  now: number,
+): JournaledAuthority | undefined {
+  if (row.kind !== 'x509' || row.source === source) return undefined
+  if (now >= row.notAfter + KEPT_EXPIRED_MS) return undefined
+  return row.status === 'tainted' ? row : { ...row, status: 'old' }
+}
+
 const ORDER: readonly SlotStatus[] = ['prepared', 'active', 'old', 'tainted']
 const further = (one: SlotStatus, other: SlotStatus): SlotStatus =>
   ORDER.indexOf(other) > ORDER.indexOf(one) ? other : one
@@ -67,7 +88,7 @@ const further = (one: SlotStatus, other: SlotStatus): SlotStatus =>
 /**
  * What a server kept, as far as the journal knows it. State is stored before it is journaled, so the journal is ahead only where
  * `stateDir` was brought back from an older copy: it is followed then, or what was revoked since would come back.
- * @param rows those of this server and kind
+ * @param rows those of this server, kind and source
  * @throws SpindleError `authority_lost` where what signs for it is not among `kept`
  */
 export function reconciled<Slot extends RotatingSlot>(

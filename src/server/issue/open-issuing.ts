@@ -72,6 +72,7 @@ async function open(opening: Opening): Promise<Issuing> {
   const publication = createPublication({
     trustDomain,
     serverId,
+    source: config.authority.kind,
     store,
     clock,
     onFault: (fault) => tell({ of: 'publication', fault }),

@@ -10,7 +10,7 @@ import { messageOf } from '../../runtime/errors.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { JournaledAuthority, StoredBundle } from '../../store/model.ts'
 import type { Store } from '../../store/port.ts'
-import { jwtAnnouncement, reconciled, x509Announcement } from './journal.ts'
+import { jwtAnnouncement, ofFormerSource, reconciled, x509Announcement } from './journal.ts'
 import type { Announcement } from './journal.ts'
 import { anchorsOf, KEPT_EXPIRED_MS, lacksPart, withoutExpired, withPart } from './own-bundle.ts'
 import type { OwnPart } from './own-bundle.ts'
@@ -18,6 +18,8 @@ import type { OwnPart } from './own-bundle.ts'
 export interface PublicationOptions {
   readonly trustDomain: TrustDomain
   readonly serverId: string
+  /** Where its CA certificates come from. */
+  readonly source: string
   readonly store: Pick<Store, 'bundles' | 'authorities' | 'servers'>
   readonly clock: Clock
   /** Told that the store could not be brought up to date, and then that it could (undefined). */
@@ -41,7 +43,7 @@ const SEEN_EVERY_MS = 60_000
 const TIDY_EVERY_MS = 10 * 60_000
 
 export function createPublication(options: PublicationOptions): Publication {
-  const { trustDomain, serverId, store, clock, onFault } = options
+  const { trustDomain, serverId, source, store, clock, onFault } = options
   const announced = new Map<Kind, Announcement>()
   let line: Promise<unknown> = Promise.resolve()
   let timer: Timer | undefined
@@ -69,11 +71,13 @@ export function createPublication(options: PublicationOptions): Publication {
     const rows = (await store.authorities.list()).filter((row) => row.kind === kind)
     const others = rows.filter((row) => row.serverId !== serverId)
     const former = rows.filter((row) => row.serverId === serverId)
+    const still = former.flatMap((row) => ofFormerSource(row, source, clock.now()) ?? [])
+    const own = [...still, ...wanted.rows]
     // The bundle first: whatever is journaled is in it.
-    await changeBundle({ ...wanted, gone: goneOf(former, [...others, ...wanted.rows]) })
-    const ids = new Set(wanted.rows.map(({ authorityId }) => authorityId))
+    await changeBundle({ ...wanted, gone: goneOf(former, [...others, ...own]) })
+    const ids = new Set(own.map(({ authorityId }) => authorityId))
     await Promise.all([
-      ...wanted.rows.map((row) => store.authorities.change(row, () => row)),
+      ...own.map((row) => store.authorities.change(row, () => row)),
       ...former.filter(({ authorityId }) => !ids.has(authorityId)).map(forget),
     ])
   }
@@ -121,7 +125,8 @@ export function createPublication(options: PublicationOptions): Publication {
     async reconciled(kept) {
       const rows = await store.authorities.list()
       const own = rows.filter((row) => row.serverId === serverId && row.kind === kind)
-      return reconciled(kept, own, clock.now())
+      const same = own.filter((row) => ofFormerSource(row, source, clock.now()) === undefined)
+      return reconciled(kept, same, clock.now())
     },
     announce(state, slots) {
       announced.set(kind, says(state, slots))
@@ -130,7 +135,7 @@ export function createPublication(options: PublicationOptions): Publication {
   })
 
   return {
-    x509: announcer('x509', (state, slots) => x509Announcement(serverId, state, slots)),
+    x509: announcer('x509', (state, slots) => x509Announcement(options, state, slots)),
     jwt: announcer('jwt', (_, slots) => jwtAnnouncement(serverId, slots)),
     check(bundle) {
       const lacking = Array.from(announced.entries()).filter(([, { x509, jwt }]) =>

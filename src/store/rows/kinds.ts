@@ -77,6 +77,7 @@ export const AUTHORITY: Kind<JournaledAuthority> = {
     status: authority.status,
     notAfter: authority.notAfter,
     ...(authority.upstreamKeyId !== undefined && { upstreamKeyId: authority.upstreamKeyId }),
+    ...(authority.source !== undefined && { source: authority.source }),
     ...(authority.anchors !== undefined && { anchors: authority.anchors }),
   }),
   read: (json: JournaledAuthority) => json,

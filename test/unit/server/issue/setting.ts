@@ -30,7 +30,8 @@ export interface Fleet {
   /** While `away` is true, nothing in it can be read or changed. */
   readonly store: Store
   away: boolean
-  server(name: string, config?: string): Server
+  /** `config` is more of its config. */
+  server(name: string, config?: string, stateDir?: string): Server
   /** The own bundle in the store. */
   bundle(): Promise<StoredBundle>
 }
@@ -48,8 +49,7 @@ export async function fleet(t: TestContext): Promise<Fleet> {
       if (bundle === undefined) throw new Error('there is no bundle')
       return bundle
     },
-    server(name: string, config = ''): Server {
-      const stateDir = temporaryFolder(t)
+    server(name, config = '', stateDir = temporaryFolder(t)) {
       const random = createSeededRandom(name)
       const events: IssuingEvent[] = []
       const log = createLog({ level: 'error', format: 'text', stream: { write() {} }, clock })
