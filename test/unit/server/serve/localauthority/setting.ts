@@ -1,0 +1,31 @@
+/** The authorities of a server on a real store, and the registry that follows it. */
+import type { TestContext } from 'node:test'
+import type { AuditEvent } from '../../../../../src/server/audit/audit.ts'
+import { openRegistry } from '../../../../../src/server/enroll/open-registry.ts'
+import { createLocalAuthorityService } from '../../../../../src/server/serve/localauthority/service.ts'
+import { createLog } from '../../../../../src/telemetry/log.ts'
+import { createSeededRandom } from '../../../../fakes/random.ts'
+import { fleet, trustDomain } from '../../issue/setting.ts'
+import { callsOf } from '../called.ts'
+
+export async function createSetting(t: TestContext, config?: string) {
+  const { clock, store, server, bundle } = await fleet(t)
+  const random = createSeededRandom('registry')
+  const log = createLog({ level: 'error', format: 'text', stream: { write() {} }, clock })
+  const registry = await openRegistry({ store, trustDomain, clock, random, log })
+  t.after(() => registry.close())
+  const issuing = await server('a', config).open({ registry })
+  const audited: AuditEvent[] = []
+  const faults: unknown[] = []
+  const parts = {
+    trustDomain,
+    clock,
+    store,
+    registry,
+    issuing,
+    audit: { write: (event: AuditEvent) => void audited.push(event) },
+    faulted: (_: string, thrown: unknown) => void faults.push(thrown),
+  }
+  const call = callsOf(createLocalAuthorityService(parts))
+  return { ...parts, server, bundle, audited, faults, call }
+}
