@@ -10,6 +10,7 @@ import { CommandFailed } from './io.ts'
 import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
 import { addServerCommand } from './server.ts'
+import { addEntryCommands } from './server/entry.ts'
 import { withoutSpireFlags } from './server/spire-flags.ts'
 import { addTokenCommands } from './server/token.ts'
 import { addShowCommands } from './show.ts'
@@ -28,6 +29,7 @@ export function createProgram(io: Io): Command {
   addAgentCommands(program, io)
   addServerCommand(program, io)
   addTokenCommands(program, io)
+  addEntryCommands(program, io)
   addShowCommands(program, io)
   addSdsCommands(program, io)
   addWorkloadCommands(program, io)
