@@ -31,11 +31,6 @@ export function badge(tone: Tone, sign: string, word: string): HTMLElement {
   return el('span', { class: `badge ${tone}` }, `${sign} ${word}`)
 }
 
-/** A row that says that there is nothing to show. */
-export function noRow(columns: number, text: string): HTMLTableRowElement {
-  return el('tr', { class: 'none' }, el('td', { colspan: String(columns) }, text))
-}
-
 /** Text that counts down to `until` by itself; `from` is when its life began, to tell what is late. */
 export function countdown(until: number, from?: number): HTMLElement {
   const times = {

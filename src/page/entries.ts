@@ -15,6 +15,7 @@ const USERS_SHOWN = 3
 
 export function createEntries(): (state: PageState) => void {
   const table: PagedTable<Row> = createPagedTable(byId('entries'), {
+    heads: ['SPIFFE ID', 'Selectors', 'X.509-SVID', 'Used by', 'Would, but cannot'],
     perPage: 20,
     none: 'There is no entry.',
     textOf: ({ spiffeId, selectors, hint, userNames, nearNames, fault }) =>

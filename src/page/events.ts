@@ -25,6 +25,7 @@ export function createEvents(changed: () => void): Events {
   let opened = 0
   let showing: ReturnType<typeof setTimeout> | undefined
   const table = createPagedTable<TimelineEvent>(byId('timeline'), {
+    heads: ['Time', 'What', 'Of', 'More', 'Process'],
     perPage: 15,
     none: 'Nothing happened yet.',
     textOf: (event) => `${lookOfKind(event.kind).word} ${JSON.stringify(Object.values(event))}`,

@@ -15,6 +15,7 @@ const ORDER = ['rejected', 'unanswered', 'revoked', 'pending', 'waiting', 'sent'
 
 export function createSidecars(): (state: PageState) => void {
   const table: PagedTable<Row> = createPagedTable(byId('sidecars'), {
+    heads: ['Sidecar', 'Process', 'Secret', 'State', 'Expires', 'Version in use'],
     perPage: 20,
     none: 'No sidecar has a stream open.',
     textOf: (row) =>

@@ -1,6 +1,27 @@
-/** A table of many rows: filtered by words, and shown a page at a time, so that a thousand sidecars are no thousand rows. */
-import { el, noRow, only } from './dom.ts'
+/** Tables, and those of many rows: filtered by words, and shown a page at a time, so that a thousand sidecars are no thousand rows. */
+import { el, only } from './dom.ts'
 import { fits } from './text.ts'
+
+type Rendered = HTMLTableSectionElement | HTMLTableRowElement
+
+export interface Table {
+  /** Shows these rows alone; where there is none, `none`. */
+  fill(rows: readonly Rendered[], none: string): void
+}
+
+/** A table at the end of `place`, a column for each of `heads`. */
+export function createTable(place: HTMLElement, heads: readonly string[]): Table {
+  const columns = heads.map((head) => el('th', { scope: 'col' }, head))
+  const table = el('table', {}, el('thead', {}, el('tr', {}, ...columns)))
+  place.append(el('div', { class: 'scroll' }, table))
+  return {
+    fill(rows, none) {
+      for (const body of Array.from(table.tBodies)) body.remove()
+      const nothing = el('td', { colspan: `${heads.length}` }, none)
+      table.append(...bodies(rows.length > 0 ? rows : [el('tr', { class: 'none' }, nothing)]))
+    },
+  }
+}
 
 export interface PagedTable<T> {
   /** Shows other rows, on the page that is open; what did not change is left as it is. */
@@ -8,22 +29,25 @@ export interface PagedTable<T> {
 }
 
 export interface PagedTableOptions<T> {
+  readonly heads: readonly string[]
   readonly perPage: number
   /** What a filter finds a row by. */
   readonly textOf: (row: T) => string
-  readonly render: (row: T) => HTMLTableSectionElement | HTMLTableRowElement
+  readonly render: (row: T) => Rendered
   /** Where there is no row, and no filter. */
   readonly none: string
 }
 
+/** @param section has a heading in a `.bar`, beside which the filter goes */
 export function createPagedTable<T>(
   section: HTMLElement,
   options: PagedTableOptions<T>,
 ): PagedTable<T> {
-  const { perPage, textOf, render, none } = options
-  const table = only<HTMLTableElement>(section, 'table')
-  const filter = only<HTMLInputElement>(section, 'input')
-  const columns = table.querySelectorAll('thead th').length
+  const { heads, perPage, textOf, render, none } = options
+  const name = `${section.id}-filter`
+  const filter = el('input', { type: 'search', name, autocomplete: 'off', spellcheck: 'false' })
+  only(section, '.bar').append(el('label', {}, 'Filter ', filter))
+  const table = createTable(section, heads)
   const before = el('button', { type: 'button' }, 'Previous')
   const after = el('button', { type: 'button' }, 'Next')
   const place = el('span', { 'aria-live': 'polite' })
@@ -51,10 +75,7 @@ export function createPagedTable<T>(
     const key = JSON.stringify(open)
     if (key === shown) return
     shown = key
-    for (const body of Array.from(table.tBodies)) body.remove()
-    if (open.length === 0)
-      table.append(el('tbody', {}, noRow(columns, words === '' ? none : 'nothing found')))
-    else table.append(...bodies(open.map(render)))
+    table.fill(open.map(render), words === '' ? none : 'nothing found')
   }
   const turn = (by: number): void => {
     page += by
@@ -75,9 +96,7 @@ export function createPagedTable<T>(
 }
 
 /** Rows that come alone share a body. */
-function bodies(
-  rendered: readonly (HTMLTableSectionElement | HTMLTableRowElement)[],
-): readonly HTMLTableSectionElement[] {
+function bodies(rendered: readonly Rendered[]): readonly HTMLTableSectionElement[] {
   if (rendered.every((one) => one instanceof HTMLTableSectionElement)) return rendered
   return [el('tbody', {}, ...rendered)]
 }

@@ -1,9 +1,15 @@
 /** CA slots, keys for JWT-SVIDs, bundles, files, and rejections by class. */
 import type { PageBundle, PageSlot, PageSource, PageState } from '../http/page-state.ts'
-import { badge, byId, countdown, el, noRow } from './dom.ts'
+import { badge, byId, countdown, el } from './dom.ts'
+import { createTable } from './table.ts'
 import { lookOfState } from './text.ts'
 
 export function createTrust(): (state: PageState) => void {
+  const slots = createTable(byId('slots'), ['Authority', 'State', 'Signs', 'Expires'])
+  const jwtSlots = createTable(byId('jwt-slots'), ['Key', 'State', 'Signs', 'Expires'])
+  const bundleTable = createTable(byId('bundles'), ['Trust domain', 'Authority', 'Expires'])
+  const files = createTable(byId('sources'), ['What', 'File', 'Read', 'State'])
+  const rejections = createTable(byId('nacks'), ['Class', 'NACKs', 'In force now'])
   let shown = ''
   return (state) => {
     const { authority, bundles, sources } = state
@@ -12,10 +18,10 @@ export function createTrust(): (state: PageState) => void {
     if (key === shown) return
     shown = key
     byId('authority-kind').textContent = `· ${authority.kind}`
-    fill('slots', 4, authority.slots.map(slotRow), 'There is none yet.')
-    fill('jwt-slots', 4, authority.jwtSlots.map(slotRow), 'There is none yet.')
-    fill('bundles', 3, bundles.flatMap(bundleRows), 'There is none yet.')
-    fill('sources', 4, sources.map(sourceRow), 'None is configured.')
+    slots.fill(authority.slots.map(slotRow), 'There is none yet.')
+    jwtSlots.fill(authority.jwtSlots.map(slotRow), 'There is none yet.')
+    bundleTable.fill(bundles.flatMap(bundleRows), 'There is none yet.')
+    files.fill(sources.map(sourceRow), 'None is configured.')
     const rows = nacks.map(([name, count, now]) =>
       el(
         'tr',
@@ -25,17 +31,8 @@ export function createTrust(): (state: PageState) => void {
         el('td', { class: 'count' }, now > 0 ? badge('bad', '✕', String(now)) : '–'),
       ),
     )
-    fill('nacks', 3, rows, 'No secret was rejected.')
+    rejections.fill(rows, 'No secret was rejected.')
   }
-}
-
-function fill(
-  id: string,
-  columns: number,
-  rows: readonly HTMLTableRowElement[],
-  none: string,
-): void {
-  byId(id).replaceChildren(...(rows.length > 0 ? rows : [noRow(columns, none)]))
 }
 
 function slotRow({ authorityId, status, notAfter, activatesAt }: PageSlot) {

@@ -8,6 +8,7 @@ import { lookOfUse, plural, short } from './text.ts'
 
 export function createWorkloads(): (state: PageState) => void {
   const table: PagedTable<PageWorkload> = createPagedTable(byId('workloads'), {
+    heads: ['Process', 'Method', 'State', 'Expires', 'Version sent'],
     perPage: 20,
     none: 'No process uses the Workload API.',
     textOf: ({ pid, uid, path, spiffeIds, uses }) =>
