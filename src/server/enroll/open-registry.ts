@@ -52,7 +52,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
   const take = (reading: Reading): void => {
     const change = { ...state.apply(reading.difference), position: reading.position }
     position = reading.position
-    if (change.serving.size + change.bundles.size + change.agents.size === 0) return
+    if (change.entries.size + change.bundles.size + change.agents.size === 0) return
     for (const listen of Array.from(listeners)) if (listeners.has(listen)) listen(change)
   }
 

@@ -73,7 +73,7 @@ export function createRegistryState(trustDomain: TrustDomain): RegistryState {
           agent === undefined ? serving.removeAgent(id) : serving.setAgent(id, agent.selectors),
         )
       })
-      put(entries.byId, difference.entries, (id, entry, before) => {
+      const entriesChanged = put(entries.byId, difference.entries, (id, entry, before) => {
         // The index takes these for the same; yet in another lineage a revision may be of something else.
         const alike = before?.revision === entry?.revision && before?.createdAt === entry?.createdAt
         if (alike || entry === undefined) concern(serving.removeEntry(id))
@@ -81,7 +81,12 @@ export function createRegistryState(trustDomain: TrustDomain): RegistryState {
         entries.replace(before, entry)
       })
       const bundlesChanged = put(bundles, difference.bundles)
-      return { serving: concerned, bundles: bundlesChanged, agents: agentsChanged }
+      return {
+        entries: entriesChanged,
+        serving: concerned,
+        bundles: bundlesChanged,
+        agents: agentsChanged,
+      }
     },
   }
 }

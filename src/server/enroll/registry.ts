@@ -7,6 +7,8 @@ import type { Position } from '../../store/port.ts'
 
 /** One step of the registry from a committed state to a later one; never half of a commit. */
 export interface RegistryChange {
+  /** Those that are new, changed or gone. */
+  readonly entries: ReadonlySet<EntryId>
   /** Agents whose entries have, or may have, changed. */
   readonly serving: Concerned
   /** Trust domains whose bundle is new, changed or gone. */
@@ -43,7 +45,7 @@ export interface Registry {
   caughtUp(): Promise<void>
   /** Asks the store: resolves once it shows what any server had committed before the call. @throws SpindleError as `caughtUp` */
   refreshed(): Promise<void>
-  /** `listen` is called after each step. */
+  /** `listen` is called after each step that changed something. */
   onChange(listen: (change: RegistryChange) => void): () => void
   close(): Promise<void>
 }

@@ -24,12 +24,16 @@ test('openRegistry shows what the store has, and each change with the agents it 
   assert.equal(registry.entriesNamed(id('/w1'))[0], registry.entry(e1))
   assert.deepEqual({ ...registry.counts }, { entries: 1, agents: 1, bundles: 1 })
 
-  await store.entries.create([entry('/w2', { id: entryId('e2') }), entry('/w3')])
+  await store.entries.create([
+    entry('/w2', { id: entryId('e2') }),
+    entry('/w3', { id: entryId('e3') }),
+  ])
   await registry.caughtUp()
   assert.equal(registry.entriesOf(a).length, 3)
   assert.deepEqual(registry.position, await store.changes.position())
   assert.deepEqual(changes, [
     {
+      entries: new Set(['e2', 'e3']),
       serving: new Set([a]),
       bundles: new Set(),
       agents: new Set(),
