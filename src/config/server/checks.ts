@@ -9,6 +9,7 @@ import { durationText } from '../scalars.ts'
 import { isMapping } from '../schema-node.ts'
 import type { PathFault } from '../text/source-text.ts'
 import { parsePostgresUrl } from './postgres-url.ts'
+import { nodeAttestorFaults } from './node-attestors.ts'
 import type { ServerFile } from './schema.ts'
 
 /* What holds between keys; like ../checks.ts, these run also where single keys are wrong. */
@@ -31,6 +32,7 @@ function allFaults(file: LooseServerFile, folder: string): readonly PathFault[] 
     ...adminSocket(file, folder),
     ...admins(file),
     ...database(file),
+    ...nodeAttestorFaults(file),
   ]
 }
 

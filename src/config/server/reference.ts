@@ -11,7 +11,9 @@ The server's config is one YAML document of its own, read as strictly as [the ag
 path. Durations, paths and addresses are written as there.
 
 What rests on more than one key: \`authority.caTtl\` is at least 2 × \`svid.ttl\` and 2 × \`svid.agentTtl\`; \`admins\` names workloads of the
-own trust domain, each once; \`admin.socket\` is at most 107 bytes once resolved.
+own trust domain, each once; \`admin.socket\` is at most 107 bytes once resolved. With \`x509pop\` there is exactly one of \`caBundleFile\` and
+\`caBundleFiles\`, with its \`mode: spiffe\` none; \`svidPrefix\` goes with \`mode: spiffe\`. \`httpChallenge.tofu: false\` goes with a
+\`requiredPort\` below 1024 or with \`allowNonRootPorts: false\`, and that with no other \`requiredPort\`.
 `
 
 /** The text of docs/server-config.md. */

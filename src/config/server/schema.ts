@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { authoritySchema } from '../authority-schema.ts'
 import { duration, listenAddress, path, spiffeId, trustDomain } from '../scalars.ts'
 import { agentSchema } from '../schema.ts'
+import { nodeAttestors } from './node-attestors.ts'
 
 /*
  * The server's config file, key by key. docs/server-config.md is written from this file (`node .ci/generate-docs.mjs`), and a
@@ -30,26 +31,21 @@ const svid = z
   .prefault({})
   .describe('The SVIDs that are issued.')
 
-const nodeAttestors = z
+const rateLimit = z
   .strictObject({
-    joinToken: z
-      .strictObject({})
-      .optional()
-      .describe('Tokens that an operator makes, each good for one node, once. `{}` switches it on.')
-      .meta({ label: 'mapping', example: '{}' }),
-    x509pop: z
-      .strictObject({
-        caBundleFile: path()
-          .describe('PEM of the CAs whose certificates nodes prove to hold the key of. Watched.')
-          .meta({ example: 'node-cas.pem' }),
-      })
-      .optional()
-      .describe('X.509 certificates that nodes have from elsewhere.'),
+    attestation: z
+      .boolean()
+      .prefault(true)
+      .describe('One node attestation a second; the others wait in line.')
+      .meta({ example: 'true' }),
+    signing: z
+      .boolean()
+      .prefault(true)
+      .describe('500 signatures a second, of each kind of call.')
+      .meta({ example: 'true' }),
   })
-  .prefault({ joinToken: {} })
-  .describe(
-    'How nodes prove who they are. Those that are not named are off; unset: `joinToken` alone.',
-  )
+  .prefault({})
+  .describe('Whether calls that cost the server most are limited, for each address they come from.')
 
 const store = z
   .discriminatedUnion('kind', [
@@ -145,6 +141,7 @@ export const serverSchema = z.strictObject({
   authority: authoritySchema,
   svid,
   nodeAttestors,
+  rateLimit,
   log: agentSchema.shape.log,
 })
 

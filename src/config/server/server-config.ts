@@ -8,6 +8,8 @@ import type { Listen } from '../scalars.ts'
 import { schemaFaults } from '../schema-faults.ts'
 import { located, readYaml } from '../text/source-text.ts'
 import { crossFaults, serverWarnings } from './checks.ts'
+import { resolvedNodeAttestors } from './node-attestors.ts'
+import type { NodeAttestorsConfig } from './node-attestors.ts'
 import { serverSchema } from './schema.ts'
 import type { ServerFile } from './schema.ts'
 
@@ -35,11 +37,9 @@ export interface ServerConfig {
     /** Of the X.509-SVIDs of agents. */
     readonly agentTtlMs: number
   }
-  /** undefined: switched off. */
-  readonly nodeAttestors: {
-    readonly joinToken: Readonly<Record<string, never>> | undefined
-    readonly x509pop: { readonly caBundleFile: string } | undefined
-  }
+  readonly nodeAttestors: NodeAttestorsConfig
+  /** For each address; false: unlimited. */
+  readonly rateLimit: { readonly attestation: boolean; readonly signing: boolean }
   readonly log: ServerFile['log']
 }
 
@@ -75,7 +75,6 @@ export function readServerConfig(
 
 function resolved(file: ServerFile, full: (path: string) => string): ServerConfig {
   const { ttl, jwtTtl, agentTtl = ttl } = file.svid
-  const { joinToken, x509pop } = file.nodeAttestors
   return {
     trustDomain: file.trustDomain,
     listen: file.listen,
@@ -86,10 +85,8 @@ function resolved(file: ServerFile, full: (path: string) => string): ServerConfi
     store: resolvedStore(file, full),
     authority: resolvedAuthority(file.authority, full),
     svid: { ttlMs: ttl, jwtTtlMs: jwtTtl, agentTtlMs: agentTtl },
-    nodeAttestors: {
-      joinToken,
-      x509pop: x509pop && { caBundleFile: full(x509pop.caBundleFile) },
-    },
+    nodeAttestors: resolvedNodeAttestors(file.nodeAttestors, full),
+    rateLimit: file.rateLimit,
     log: file.log,
   }
 }

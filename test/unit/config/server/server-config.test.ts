@@ -48,7 +48,8 @@ test('readServerConfig() fills in every default and freezes what it gives', () =
       jwtKeyType: 'ec-p256',
     },
     svid: { ttlMs: 3_600_000, jwtTtlMs: 300_000, agentTtlMs: 3_600_000 },
-    nodeAttestors: { joinToken: {}, x509pop: undefined },
+    nodeAttestors: { joinToken: {}, x509pop: undefined, httpChallenge: undefined },
+    rateLimit: { attestation: true, signing: true },
     log: { level: 'info', format: 'json' },
   })
   assert.deepEqual(warnings, [])
@@ -86,7 +87,20 @@ log: { level: debug, format: text }
       jwtKeyType: 'rsa-2048',
     },
     svid: { ttlMs: 7_200_000, jwtTtlMs: 60_000, agentTtlMs: 43_200_000 },
-    nodeAttestors: { joinToken: undefined, x509pop: { caBundleFile: '/etc/spindle/nodes.pem' } },
+    nodeAttestors: {
+      joinToken: undefined,
+      x509pop: {
+        mode: 'external-pki',
+        caBundleFiles: ['/etc/spindle/nodes.pem'],
+        svidPrefix: '/spire-exchange/',
+        agentPathTemplate: '/{{ .PluginName }}/{{ .Fingerprint }}',
+        maxIntermediates: 4,
+        maxRsaBits: 8192,
+        verifyClientIp: false,
+      },
+      httpChallenge: undefined,
+    },
+    rateLimit: { attestation: true, signing: true },
     log: { level: 'debug', format: 'text' },
   })
   assert.deepEqual(warnings, [])
