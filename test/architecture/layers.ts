@@ -70,7 +70,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   wire: {
     may: ['gen', 'telemetry'],
-    reason: 'wire is glue between gRPC and any service; it knows none',
+    reason: "wire is glue between gRPC and any service; it knows none but gRPC's own",
   },
   'wire/spire': {
     may: ['spiffe', 'registration', 'certs', 'jwt', 'wire', 'gen'],

@@ -7,10 +7,10 @@ import {
   HealthCheckResponse_ServingStatus as Status,
   HealthCheckResponseSchema,
 } from '#grpc/health/v1/health_pb.js'
-import { SpindleError } from '../../../runtime/errors.ts'
-import type { Feed } from '../../../runtime/feed.ts'
-import { serviceDefinition } from '../../../wire/service.ts'
-import { statusOf } from '../../../wire/status.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import type { Feed } from '../../runtime/feed.ts'
+import { serviceDefinition } from '../service.ts'
+import { statusOf } from '../status.ts'
 
 type WatchCall = Pick<
   ServerWritableStream<HealthCheckRequest, HealthCheckResponse>,

@@ -22,10 +22,10 @@ import {
   ServerReflection,
   ServerReflectionResponseSchema,
 } from '#grpc/reflection/v1/reflection_pb.js'
-import { SpindleError } from '../../../runtime/errors.ts'
-import { status } from '../../../runtime/grpc-status.ts'
-import { serviceDefinition, Unreadable } from '../../../wire/service.ts'
-import { statusOf } from '../../../wire/status.ts'
+import { SpindleError } from '../../runtime/errors.ts'
+import { status } from '../../runtime/grpc-status.ts'
+import { serviceDefinition, Unreadable } from '../service.ts'
+import { statusOf } from '../status.ts'
 
 type Call = ServerDuplexStream<ServerReflectionRequest | Unreadable, ServerReflectionResponse>
 type Answer = NonNullable<
