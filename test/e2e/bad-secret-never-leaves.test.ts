@@ -11,6 +11,7 @@ import { systemRandom } from '../../src/runtime/random.ts'
 import type { TrustDomain } from '../../src/spiffe/spiffe-id.ts'
 import { serveInProcess } from './rig/in-process.ts'
 import { changedSerial } from './rig/pair.ts'
+import type { Rig } from './rig/rig.ts'
 import { activeListener, createRig, eventually } from './rig/rig.ts'
 import { createSdsClient } from './rig/sds-client.ts'
 
@@ -86,19 +87,22 @@ function entryOf(name: string) {
   return entry
 }
 
-test('what an authority does wrong is sent to nobody, and the secret before stays in use', async (t) => {
-  const rig = createRig(t)
-  const authority = await createBrokenAuthority()
-  const served = await serveInProcess(
-    join(rig.folder, 'sds/agent.sock'),
-    [entryOf('web')],
-    authority,
-  )
+/** An agent with that authority and one entry, and a client that wants `default`. */
+async function subscribed(rig: Rig, authority: BrokenAuthority) {
+  const entries = [entryOf('web')]
+  const served = await serveInProcess(join(rig.folder, 'sds/agent.sock'), entries, authority)
   rig.atEnd(() => served.stop())
   const client = createSdsClient(served.socket)
   rig.atEnd(() => client.close())
   const stream = client.delta()
   stream.subscribe('default')
+  return { served, client, stream }
+}
+
+test('what an authority does wrong is sent to nobody, and the secret before stays in use', async (t) => {
+  const rig = createRig(t)
+  const authority = await createBrokenAuthority()
+  const { served, client, stream } = await subscribed(rig, authority)
   stream.ack(await stream.next())
   const envoy = await rig.envoy(served, { appPort: await rig.app('OK') })
   await activeListener(envoy, 'inbound')
@@ -129,16 +133,7 @@ test('a name whose first certificate is bad is neither sent nor said to be remov
   const rig = createRig(t)
   const authority = await createBrokenAuthority()
   authority.fault = faults['a certificate for another key']
-  const served = await serveInProcess(
-    join(rig.folder, 'sds/agent.sock'),
-    [entryOf('web')],
-    authority,
-  )
-  rig.atEnd(() => served.stop())
-  const client = createSdsClient(served.socket)
-  rig.atEnd(() => client.close())
-  const stream = client.delta()
-  stream.subscribe('default')
+  const { served, client, stream } = await subscribed(rig, authority)
   await eventually('two attempts failed', () =>
     served.events.filter(({ kind }) => kind === 'failed').length >= 2 ? true : undefined,
   )

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { fromBinary } from '@bufbuild/protobuf'
-import * as grpc from '@grpc/grpc-js'
+import type * as grpc from '@grpc/grpc-js'
 import type { DataSource } from '../../../src/gen/envoy/config/core/v3/base_pb.js'
 import { SecretSchema } from '../../../src/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js'
 import type {
@@ -18,6 +18,7 @@ import { create } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { SECRET_TYPE_URL } from '../../../src/xds/resource.ts'
+import { openConnection } from './connection.ts'
 
 export type DeltaAsk = MessageInitShape<typeof DeltaDiscoveryRequestSchema>
 export type SotwAsk = MessageInitShape<typeof DiscoveryRequestSchema>
@@ -62,14 +63,8 @@ export interface SdsCaller {
 
 /** A connection of its own, made with the first call. */
 export function createSdsCaller(socket: string): SdsCaller {
-  const client = new grpc.Client(`unix:${socket}`, grpc.credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.enable_retries': 0,
-    'grpc.max_receive_message_length': -1,
-  })
+  const { client, opened, close } = openConnection(socket)
   const definition = serviceDefinition(SecretDiscoveryService)
-  // A client that is closed waits for its calls to end by themselves.
-  const calls: grpc.ClientDuplexStream<unknown, unknown>[] = []
   const open = <Ask, Response>(
     name: 'DeltaSecrets' | 'StreamSecrets',
     encode: (ask: Ask) => unknown,
@@ -83,8 +78,7 @@ export function createSdsCaller(socket: string): SdsCaller {
       method.requestSerialize,
       method.responseDeserialize,
     )
-    calls.push(call)
-    return new Stream<Ask, Response>(call, encode, read, answer)
+    return new Stream<Ask, Response>(opened(call), encode, read, answer)
   }
   return {
     delta: () =>
@@ -127,10 +121,7 @@ export function createSdsCaller(socket: string): SdsCaller {
         )
       })
     },
-    close() {
-      for (const call of calls) call.cancel()
-      client.close()
-    },
+    close,
   }
 }
 

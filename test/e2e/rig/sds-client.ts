@@ -15,6 +15,7 @@ import {
 import { SecretDiscoveryService } from '#envoy/service/secret/v3/sds_pb.js'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { SECRET_TYPE_URL } from '../../../src/xds/resource.ts'
+import { openConnection } from './connection.ts'
 import { eventually } from './rig.ts'
 
 /** One response, in either variant. */
@@ -79,19 +80,9 @@ interface Ask {
 }
 
 export function createSdsClient(socket: string): SdsClient {
-  const client = new grpc.Client(`unix:${socket}`, grpc.credentials.createInsecure(), {
-    'grpc.enable_channelz': 0,
-    // One process may be several connections.
-    'grpc.use_local_subchannel_pool': 1,
-    // An agent that is just starting is found at once.
-    'grpc.initial_reconnect_backoff_ms': 10,
-    'grpc.min_reconnect_backoff_ms': 10,
-    'grpc.max_reconnect_backoff_ms': 20,
-  })
+  const { client, opened, close } = openConnection(socket)
   const methods = serviceDefinition(SecretDiscoveryService)
   const waiting = new grpc.Metadata({ waitForReady: true })
-  // A client that is closed waits for its calls to end by themselves.
-  const calls = new Set<{ cancel(): void }>()
   const open = <Request, Response>(name: string): ClientDuplexStream<Request, Sized<Response>> => {
     const method = methods[name]
     if (method === undefined) throw new TypeError(`no method ${name}`)
@@ -105,9 +96,7 @@ export function createSdsClient(socket: string): SdsClient {
       waiting,
       {},
     )
-    calls.add(call)
-    call.once('status', () => calls.delete(call))
-    return call
+    return opened(call)
   }
   return {
     delta: (listener) => deltaStream(open('DeltaSecrets'), listener),
@@ -129,10 +118,7 @@ export function createSdsClient(socket: string): SdsClient {
         )
       })
     },
-    close() {
-      for (const call of calls) call.cancel()
-      client.close()
-    },
+    close,
   }
 }
 

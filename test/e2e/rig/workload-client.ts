@@ -10,6 +10,7 @@ import type {
 import { create } from '@bufbuild/protobuf'
 import * as grpc from '@grpc/grpc-js'
 import { serviceDefinition } from '../../../src/wire/service.ts'
+import { openConnection } from './connection.ts'
 import { eventually } from './rig.ts'
 
 export interface ReceivedStream<T> {
@@ -52,15 +53,7 @@ const DEADLINE_MS = 20_000
 const SECURITY_HEADER: Headers = [['workload.spiffe.io', 'true']]
 
 export function createWorkloadTestClient(socket: string): WorkloadTestClient {
-  const client = new grpc.Client(`unix:${socket}`, grpc.credentials.createInsecure(), {
-    'grpc.enable_channelz': 0,
-    // One process may be several connections.
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.initial_reconnect_backoff_ms': 10,
-    'grpc.min_reconnect_backoff_ms': 10,
-    'grpc.max_reconnect_backoff_ms': 20,
-  })
-  const calls = new Set<{ cancel(): void }>()
+  const { client, opened, close } = openConnection(socket)
   const definitionOf = (method: DescMethod) => {
     const definition = serviceDefinition(method.parent)[method.name]
     if (definition === undefined) throw new TypeError(`no method ${method.name}`)
@@ -81,9 +74,7 @@ export function createWorkloadTestClient(socket: string): WorkloadTestClient {
         create(method.input, request),
         metadataOf(headers),
       )
-      calls.add(call)
-      call.once('status', () => calls.delete(call))
-      return following(call)
+      return following(opened(call))
     },
     call(method, request, headers = SECURITY_HEADER) {
       const { path, requestSerialize, responseDeserialize } = definitionOf(method)
@@ -117,10 +108,7 @@ export function createWorkloadTestClient(socket: string): WorkloadTestClient {
         call.write(create(method.input, question))
       })
     },
-    close() {
-      for (const call of calls) call.cancel()
-      client.close()
-    },
+    close,
   }
 }
 
