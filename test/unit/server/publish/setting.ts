@@ -15,7 +15,7 @@ import { createStanding } from '../../../../src/server/enroll/standing.ts'
 import { createSyncService } from '../../../../src/server/publish/sync.ts'
 import type { SyncPublishing } from '../../../../src/server/publish/sync.ts'
 import { createLog } from '../../../../src/telemetry/log.ts'
-import { serviceDefinition } from '../../../../src/wire/service.ts'
+import { Encoded, serviceDefinition } from '../../../../src/wire/service.ts'
 import { agent as agentValue } from '../../../fakes/store-values.ts'
 import { createFleet } from '../admit/fleet.ts'
 import type { Fleet } from '../admit/fleet.ts'
@@ -34,6 +34,8 @@ export interface Applying {
 /** The agent's end of a call. */
 export interface AgentCall {
   send(step: Request): void
+  /** A message of these bytes. */
+  raw(bytes: Buffer): void
   open(resumeToken?: Uint8Array, agentVersion?: string): void
   applied(resumeToken: Uint8Array, more?: Applying): void
   /** The next message. @throws the status the call ended with */
@@ -49,7 +51,10 @@ export interface AgentCall {
 }
 
 export interface Setting extends RegistrySetting {
-  readonly fleet: Fleet
+  readonly fleet: Fleet & {
+    /** From now on the server trusts nobody. */
+    distrust(): void
+  }
   readonly service: SyncPublishing
   readonly audited: AuditEvent[]
   /** An attested agent with an SVID of this serial. */
@@ -72,7 +77,8 @@ export async function setUp(t: TestContext): Promise<Setting> {
     stream: { write: (line: string) => lines.push(line) },
     clock,
   })
-  const verifier = createPeerVerifier({ clock, authorities: () => fleet.authorities })
+  let authorities: Fleet['authorities'] = fleet.authorities
+  const verifier = createPeerVerifier({ clock, authorities: () => authorities })
   const standing = createStanding({ registry, agents: store.agents, admins: [], clock })
   const door = createDoor({
     listen: { host: '127.0.0.1', port: 0 },
@@ -103,7 +109,7 @@ export async function setUp(t: TestContext): Promise<Setting> {
   })
   return {
     ...registrySetting,
-    fleet,
+    fleet: { ...fleet, distrust: () => void (authorities = new Map()) },
     service,
     audited,
     async attest(path, serial = 77) {
@@ -126,6 +132,18 @@ export async function setUp(t: TestContext): Promise<Setting> {
       return agentCall(client)
     },
   }
+}
+
+/** Resolves once the service says so. */
+export async function becomes(service: SyncPublishing, there: () => boolean): Promise<void> {
+  let wake = (): void => undefined
+  const stop = service.onProgress(() => wake())
+  const deadline = setTimeout(() => wake(), 5_000)
+  const end = performance.now() + 5_000
+  while (!there() && performance.now() < end) await new Promise<void>((resolve) => (wake = resolve))
+  clearTimeout(deadline)
+  stop()
+  if (!there()) throw new Error('it did not become so')
 }
 
 function agentCall(client: grpc.Client): AgentCall {
@@ -165,6 +183,7 @@ function agentCall(client: grpc.Client): AgentCall {
   }
   return {
     send,
+    raw: (bytes) => void stream.write(new Encoded(bytes)),
     open: (resumeToken = Buffer.alloc(0), agentVersion = '') =>
       send({ case: 'open', value: { resumeToken, agentVersion } }),
     applied: (resumeToken, more = {}) => send({ case: 'applied', value: { resumeToken, ...more } }),
