@@ -31,7 +31,7 @@ async function listen(
 async function greeting(path: string): Promise<string> {
   const socket = connect(path)
   try {
-    const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(5_000) })) as [Buffer]
+    const [data] = (await once(socket, 'data', { signal: AbortSignal.timeout(20_000) })) as [Buffer]
     return data.toString()
   } finally {
     socket.destroy()

@@ -42,7 +42,7 @@ function watchIn(
       while (readings.length <= seen) {
         await new Promise<void>((resolve, reject) => {
           // Keeps the process alive too: neither the watch nor its timers do.
-          const deadline = setTimeout(() => reject(new Error('nothing was read')), 5_000)
+          const deadline = setTimeout(() => reject(new Error('nothing was read')), 20_000)
           arrived = () => {
             clearTimeout(deadline)
             resolve()

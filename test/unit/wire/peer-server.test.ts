@@ -101,7 +101,7 @@ function serving(transport: PeerServer<Peer>, socket: Socket, count: number): vo
   transport.serve(socket, id, { pid: 100 + count })
 }
 
-const ask = (client: RpcClient, deadlineMs = 5_000): Promise<GetStatusResponse> =>
+const ask = (client: RpcClient, deadlineMs = 20_000): Promise<GetStatusResponse> =>
   client.call(AdminService.method.getStatus, {}, { deadlineMs })
 
 test('PeerServer gives each call the peer of the connection it came on', async (t) => {
@@ -197,7 +197,7 @@ test('PeerServer hangs up on a connection whose other end answers nothing, and o
   const EMPTY_SETTINGS = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])
   mute.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), EMPTY_SETTINGS]))
   mute.on('error', () => undefined).resume()
-  await once(mute, 'close', { signal: AbortSignal.timeout(5_000) })
+  await once(mute, 'close', { signal: AbortSignal.timeout(20_000) })
   assert.equal((await ask(alive)).pid, 101, 'on the connection it had')
   assert.equal(transport.spoke('uds:1'), true)
 })

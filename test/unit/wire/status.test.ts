@@ -75,7 +75,7 @@ test('createUnixClient() says in one phrase that there is no socket, or nobody b
     const client = createUnixClient(path)
     t.after(() => client.close())
     await assert.rejects(
-      client.call(AdminService.method.getStatus, {}, { deadlineMs: 5_000 }),
+      client.call(AdminService.method.getStatus, {}, { deadlineMs: 20_000 }),
       (thrown) => {
         assert.ok(thrown instanceof SpindleError)
         assert.deepEqual([thrown.code, thrown.message], ['unreachable', message])

@@ -102,7 +102,7 @@ function recorder() {
       },
     },
     async until(holds: () => boolean): Promise<void> {
-      const deadline = AbortSignal.timeout(5_000)
+      const deadline = AbortSignal.timeout(20_000)
       while (!holds()) {
         deadline.throwIfAborted()
         await new Promise<void>((resolve) => {
