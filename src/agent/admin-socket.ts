@@ -14,6 +14,7 @@ import { openSocket } from './accept/socket.ts'
 import type { Attestor } from './attest/attestor.ts'
 import type { Bundles } from './obtain/bundles.ts'
 import type { Identities } from './obtain/identities.ts'
+import type { ServerView } from './obtain/remote/view.ts'
 import { addAdminService } from './serve/admin.ts'
 import type { Grants } from './serve/grant/grants.ts'
 import type { Sds } from './serve/sds.ts'
@@ -40,6 +41,7 @@ export interface AdminSocketParts {
   readonly bundles: Bundles
   readonly secrets: Secrets
   readonly sources: Sources
+  readonly server: ServerView | undefined
   readonly attestor: Attestor
   readonly policy: NamePolicy
   readonly health: Health
@@ -94,7 +96,7 @@ export async function openAdmin(
       parts.log.error({ method, error }, 'admin call failed by a fault in Spindle'),
     explaining: () => ({
       attestor: parts.attestor,
-      registry: sources.entries.content.current,
+      registry: sources.entries.current,
       policy: parts.policy,
       sds,
       workload: parts.workload,

@@ -1,8 +1,6 @@
-/** One standalone agent, composed in the order its data flows: accept → attest → match → obtain → serve. */
+/** One agent, composed in the order its data flows: accept → attest → match → obtain → serve. */
 import { Registry as MetricRegistry } from 'prom-client'
-import { isStandalone } from '../config/agent-config.ts'
 import type { AgentConfig } from '../config/agent-config.ts'
-import { SpindleError } from '../runtime/errors.ts'
 import { startHttp } from '../http/server.ts'
 import type { HttpServer } from '../http/server.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -17,6 +15,8 @@ import type { Kernel } from './accept/kernel.ts'
 import { openKernel } from './accept/kernel.ts'
 import { openSocket } from './accept/socket.ts'
 import { createUnixAttestor } from './attest/unix.ts'
+import type { Origin } from './compose/origin.ts'
+import { openOrigin } from './compose/origin.ts'
 import { openServing } from './compose/serving.ts'
 import { openAdmin } from './admin-socket.ts'
 import { healthChecks } from './health.ts'
@@ -24,8 +24,6 @@ import { recordReports, recordStreams, recordWorkload } from './history.ts'
 import { connectionLimits } from './connection-limits.ts'
 import type { Caller } from './match/caller.ts'
 import { createCallers } from './match/callers.ts'
-import type { Supply } from './obtain/supply.ts'
-import { openSupply } from './obtain/supply.ts'
 import { pageFiles } from './page-files.ts'
 import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
@@ -34,7 +32,6 @@ import { createStreamObserver } from './serve/observer.ts'
 import { createWorkloadObserver } from './serve/workload/observer.ts'
 import { securityHeaderGate } from './serve/workload/security-header.ts'
 import type { Sources } from './sources.ts'
-import { openSources } from './sources.ts'
 
 export interface AgentEnvironment {
   readonly clock: Clock
@@ -62,25 +59,20 @@ export async function startAgent(
   config: AgentConfig,
   environment: AgentEnvironment,
 ): Promise<Agent> {
-  if (!isStandalone(config))
-    throw new SpindleError('config_invalid', 'authority.kind: server is not there yet')
   const setting = { config, environment, reports: openReports(config, environment) }
   const { clock, log } = environment
   const startedAt = clock.now()
   const { report, timeline } = setting.reports
   const kernel = await openKernel(config.attestation.pidfd)
   report.peerHandle(kernel.handle)
-  const sources = openSources(config, {
-    clock,
-    onReload: report.reloaded,
-    onWarnings: report.warnings,
-  })
+  const uid = process.geteuid?.() ?? 0
+  const { libc } = kernel
+  const origin = openOrigin(config, { ...environment, report, uid, libc })
+  const { sources } = origin
   const accepting = await openAccepting(setting, kernel, sources)
   // Whoever runs on this socket or this folder already must not have its CA touched.
-  const uid = process.geteuid?.() ?? 0
-  const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
-  const federated = sources.bundles
-  const supply = await openSupply(config, { ...environment, federated, report })
+  const stateFolder = openStateFolder(libc, config.stateDir, uid)
+  const supply = await origin.open()
   const { observer, workload } = setting.reports
   const observers = { sds: observer, workload }
   const serving = openServing({ ...environment, config, observers }, accepting.socket, supply)
@@ -104,17 +96,15 @@ export async function startAgent(
   const { trustDomain } = config
   log.info({ ...addresses, trustDomain, version: environment.version }, 'agent ready')
 
-  const { grants, callers, identities, bundles, authority, socket } = parts
-  const { jwtAuthority, jwtSvids } = parts
+  const { grants, callers, socket } = parts
   return {
     addresses,
     reload,
     async stop() {
       serving.endStreams('the agent is shutting down')
       await Promise.all([socket.stop(), admin.stop(), http?.close()])
-      const open = [grants, callers, identities, jwtSvids, bundles, sources, timeline]
-      for (const part of open) part?.close()
-      await Promise.all([authority.close(), jwtAuthority.close()])
+      for (const part of [grants, callers, sources, timeline]) part?.close()
+      await supply.close()
       stateFolder.close()
     },
   }
@@ -153,7 +143,7 @@ async function openAccepting(
   sources: Sources,
 ) {
   const { clock, random } = environment
-  const registry = sources.entries.content
+  const registry = sources.entries
   report.registry(registry.current)
   registry.subscribe(report.registry)
   const attestor = createUnixAttestor({
@@ -192,7 +182,7 @@ async function openAccepting(
 }
 
 type Parts = Awaited<ReturnType<typeof openAccepting>> &
-  Supply &
+  Awaited<ReturnType<Origin['open']>> &
   ReturnType<typeof openServing> & {
     readonly kernel: Kernel
     readonly sources: Sources
@@ -273,6 +263,7 @@ function openHttp(
           holding: sds.holding(),
           missing: identities.missing(),
           bundles: config.bundles,
+          server: parts.server,
         })
         return registry.metrics()
       },

@@ -3,11 +3,12 @@ import { parseCertificate } from '../certs/parse.ts'
 import { modifiedAt } from '../os/files.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
-import { lifeLeft } from '../telemetry/expiry-gauge.ts'
+import { lifeLeft, NO_END } from '../telemetry/expiry-gauge.ts'
 import type { ExpiryGauge, Life } from '../telemetry/expiry-gauge.ts'
 import type { Log } from '../telemetry/log.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import type { GaugeOf, Metrics } from '../telemetry/metrics.ts'
 import type { Identity } from './obtain/identity.ts'
+import type { ServerView } from './obtain/remote/view.ts'
 
 /** What is known only by looking, and is looked at for each scrape. */
 export interface Moment {
@@ -20,12 +21,14 @@ export interface Moment {
   readonly missing: number
   /** By trust domain. */
   readonly bundles: Readonly<Record<string, { readonly file: string }>>
+  /** undefined: the agent has none. */
+  readonly server: ServerView | undefined
 }
 
 export type BothLeft = readonly [seconds: ExpiryGauge<number>, share: ExpiryGauge<Life>]
 
 export function showLife([seconds, share]: BothLeft, key: string, life: Life | undefined): void {
-  if (life === undefined) {
+  if (life === undefined || life.notAfter === NO_END) {
     seconds.remove(key)
     share.remove(key)
   } else {
@@ -37,7 +40,8 @@ export function showLife([seconds, share]: BothLeft, key: string, life: Life | u
 export function reportMoment(metrics: Metrics): (moment: Moment) => void {
   const left: BothLeft = [metrics.secretSecondsLeft, metrics.secretLifeLeft]
   let before: ReadonlySet<string> = new Set()
-  return ({ now, ready, identities, holding, missing, bundles }) => {
+  return ({ now, ready, identities, holding, missing, bundles, server }) => {
+    showServer(metrics, server, now)
     metrics.ready.set(ready ? 1 : 0)
     metrics.identities.set(identities.length)
     for (const kind of ['svid', 'bundle'] as const) metrics.secretsHeld.set({ kind }, holding[kind])
@@ -58,6 +62,19 @@ export function reportMoment(metrics: Metrics): (moment: Moment) => void {
       else metrics.bundleFileModified.set({ trust_domain: name }, at / 1000)
     }
   }
+}
+
+function showServer(metrics: Metrics, server: ServerView | undefined, now: number): void {
+  const { fault, heardAt, svidNotAfter, bootstrap } = server?.state.current ?? {}
+  const show = (gauge: GaugeOf<object>, value: number | undefined): void =>
+    value === undefined ? gauge.remove() : gauge.set(value)
+  const flag = (is: boolean): number | undefined => server && (is ? 1 : 0)
+  show(metrics.serverConnected, flag(fault === undefined))
+  show(metrics.serverHeard, heardAt && Math.max(now - heardAt, 0) / 1000)
+  show(metrics.serverBootstrapUnverified, flag(bootstrap === 'unverified'))
+  show(metrics.serverCacheOk, server?.cache && (server.cache.fault === undefined ? 1 : 0))
+  if (svidNotAfter === undefined) metrics.serverSvidSecondsLeft.remove('')
+  else metrics.serverSvidSecondsLeft.set('', svidNotAfter)
 }
 
 type Bundles = ReadonlyMap<TrustDomain, Bundle>

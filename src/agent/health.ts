@@ -9,6 +9,8 @@ import type { HealthCheck } from '../telemetry/health.ts'
 import { SECURITY_HEADER } from '../spiffe/endpoint.ts'
 import { createRpcClient } from '../wire/client.ts'
 import { SECRET_TYPE_URL } from '../xds/resource.ts'
+import type { Identities } from './obtain/identities.ts'
+import type { ServerView } from './obtain/remote/view.ts'
 import type { Sources } from './sources.ts'
 
 /** A name nobody is given: asking for it goes all the way and ends in "not found". */
@@ -20,14 +22,29 @@ export function healthChecks(parts: {
   readonly authority: X509Authority
   readonly jwtAuthority: JwtAuthority
   readonly sources: Sources
+  readonly identities: Pick<Identities, 'missing'>
+  /** undefined: the authorities are the agent's own. */
+  readonly server: ServerView | undefined
   readonly clock: Clock
 }): readonly HealthCheck[] {
-  const { socket, authority, jwtAuthority, sources, clock } = parts
+  const { socket, authority, jwtAuthority, sources, clock, server } = parts
   const signs = ({ slots, fault }: Pick<AuthorityState, 'slots' | 'fault'>, lacks: string) => {
     const active = slots.some((slot) => slot.status === 'active' && slot.notAfter > clock.now())
     if (!active) throw new SpindleError('authority_unavailable', fault ?? lacks)
     return fault
   }
+  const ownAuthorities: readonly HealthCheck[] = [
+    {
+      name: 'authority',
+      probes: ['ready'],
+      run: async () => signs(authority.state.current, 'no CA certificate is active'),
+    },
+    {
+      name: 'jwt-authority',
+      probes: ['ready'],
+      run: async () => signs(jwtAuthority.state.current, 'no key for JWT-SVIDs is active'),
+    },
+  ]
   return [
     {
       name: 'sds',
@@ -40,16 +57,7 @@ export function healthChecks(parts: {
       probes: ['ready'],
       run: () => askForSecret(socket, ANSWERS),
     },
-    {
-      name: 'authority',
-      probes: ['ready'],
-      run: async () => signs(authority.state.current, 'no CA certificate is active'),
-    },
-    {
-      name: 'jwt-authority',
-      probes: ['ready'],
-      run: async () => signs(jwtAuthority.state.current, 'no key for JWT-SVIDs is active'),
-    },
+    ...(server === undefined ? ownAuthorities : serverChecks(server, parts)),
     {
       name: 'sources',
       probes: ['ready'],
@@ -59,6 +67,35 @@ export function healthChecks(parts: {
         return faults.map(({ name, fault }) => `${name}: ${fault}`).join('; ')
       },
     },
+  ]
+}
+
+function serverChecks(
+  { address, state }: ServerView,
+  {
+    sources,
+    identities,
+  }: { readonly sources: Sources; readonly identities: Pick<Identities, 'missing'> },
+): readonly HealthCheck[] {
+  return [
+    {
+      name: 'server',
+      probes: ['ready'],
+      async run() {
+        const { fault, protocol } = state.current
+        if (fault === undefined)
+          return `${address}: connected${protocol === undefined ? '' : `, by ${protocol}`}`
+        const told = `${address}: ${fault}`
+        if (sources.entries.current === undefined) throw new SpindleError('not_ready', told)
+        const missing = identities.missing()
+        if (missing > 0) {
+          const lacking = `${missing} ${missing === 1 ? 'identity' : 'identities'} in use cannot be signed`
+          throw new SpindleError('authority_unavailable', `${told}; ${lacking}`)
+        }
+        return `${told}; what is valid is served until it expires`
+      },
+    },
+    { name: 'bootstrap', probes: ['ready'], run: async () => state.current.bootstrap },
   ]
 }
 

@@ -17,6 +17,7 @@ import { reportBundles, reportMoment, showLife } from './gauges.ts'
 import type { BothLeft, Moment } from './gauges.ts'
 import type { Caller } from './match/caller.ts'
 import type { SourceState } from './match/source.ts'
+import type { CacheEvent } from './obtain/cache/cache.ts'
 import type { IdentityEvent } from './obtain/identity.ts'
 import type { JwtSvidEvent } from './obtain/jwt-svids.ts'
 
@@ -24,7 +25,8 @@ export interface Reporter {
   peerHandle(handle: PeerHandle): void
   reloaded(state: SourceState): void
   warnings(source: string, warnings: readonly Fault[]): void
-  registry(registry: Registry): void
+  /** undefined: not there yet. */
+  registry(registry: Registry | undefined): void
   authority(state: AuthorityState): void
   authorityEvent(event: AuthorityEvent): void
   jwtAuthority(state: JwtAuthorityState): void
@@ -32,6 +34,7 @@ export interface Reporter {
   attested(caller: Caller, elapsedMs: number): void
   attestationRefused(connection: Connection, code: ErrorCode, message: string): void
   identityEvent(event: IdentityEvent): void
+  cacheEvent(event: CacheEvent): void
   jwtSvidEvent(event: JwtSvidEvent): void
   /** Before each scrape. */
   moment(moment: Moment): void
@@ -55,7 +58,8 @@ export function createReporter({ metrics, log, seldom, own }: ReporterParts): Re
     ...reportAuthority(metrics, log),
     ...reportJwt(metrics, log, seldom),
     ...reportCallers(metrics, log, seldom),
-    identityEvent: (event) => tellIdentity(metrics, log, event),
+    identityEvent: (event) => tellIdentity(metrics, log, { event, seldom }),
+    cacheEvent: (event) => tellCache(metrics, log, event),
     moment: reportMoment(metrics),
     bundles: reportBundles(metrics, log, own),
   }
@@ -82,7 +86,7 @@ function reportSources(
       metrics.reloadOk.set({ source }, 1)
       for (const warning of warnings) log.warn({ source, warning: faultLine(warning) }, 'file')
     },
-    registry: (registry) => metrics.entries.set(registry.entries.length),
+    registry: (registry) => metrics.entries.set(registry?.entries.length ?? 0),
   }
 }
 
@@ -218,7 +222,18 @@ function reportCallers(
   }
 }
 
-function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
+function tellCache(metrics: Metrics, log: Log, event: CacheEvent): void {
+  const { kind, ...fields } = event
+  if (kind === 'set_aside') metrics.serverCacheSetAside.inc()
+  if (kind === 'saved_again') log.info({ event: kind, ...fields }, 'cache')
+  else log.error({ event: kind, ...fields }, 'cache')
+}
+
+function tellIdentity(
+  metrics: Metrics,
+  log: Log,
+  { event, seldom }: { readonly event: IdentityEvent; readonly seldom: Seldom },
+): void {
   switch (event.kind) {
     case 'issued': {
       const { spiffeId } = event.entry
@@ -235,15 +250,14 @@ function tellIdentity(metrics: Metrics, log: Log, event: IdentityEvent): void {
     case 'failed':
       metrics.issueFailures.inc()
       if (event.renewal) metrics.rotations.inc({ result: 'failed' })
-      log.error(
-        {
-          spiffeId: event.entry.spiffeId,
-          code: event.code,
-          detail: event.message,
-          retryMs: event.retryMs,
-        },
-        'X.509-SVID not issued',
-      )
+      {
+        const { code, message: detail, retryMs } = event
+        const fields = { spiffeId: event.entry.spiffeId, code, detail, retryMs }
+        // While a server is away that is one fault, however many identities wait for it.
+        if (event.entry.serverId !== undefined && code === 'authority_unavailable')
+          seldom.error(code, fields, 'X.509-SVID not issued')
+        else log.error(fields, 'X.509-SVID not issued')
+      }
       break
     case 'expired':
       log.error({ spiffeId: event.entry.spiffeId }, 'X.509-SVID expired; it is not served any more')

@@ -7,6 +7,7 @@ import { watchFile } from '../os/watch.ts'
 import type { Registry } from '../registration/match.ts'
 import { createRegistry } from '../registration/match.ts'
 import type { Clock } from '../runtime/clock.ts'
+import type { Feed } from '../runtime/feed.ts'
 import type { Bundle } from '../spiffe/bundle.ts'
 import { parseBundle } from '../spiffe/bundle.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
@@ -14,12 +15,19 @@ import type { Source, SourceState } from './match/source.ts'
 import { openSource } from './match/source.ts'
 
 export interface Sources {
-  readonly entries: Source<Registry>
-  readonly bundles: ReadonlyMap<TrustDomain, Source<Bundle>>
+  /** What callers are matched with; undefined until it is there for the first time. */
+  readonly entries: Feed<Registry | undefined>
+  /** Of the files. */
   states(): readonly SourceState[]
   /** Looks at every file now. */
   check(): void
   close(): void
+}
+
+export interface FileSources extends Sources {
+  readonly entries: Feed<Registry>
+  /** Bundles of other trust domains. */
+  readonly bundles: ReadonlyMap<TrustDomain, Source<Bundle>>
 }
 
 export interface SourcesOptions {
@@ -33,7 +41,7 @@ const MOST_ENTRY_BYTES = 64 * 2 ** 20
 const MOST_BUNDLE_BYTES = 4 * 2 ** 20
 
 /** @throws SpindleError `config_invalid` or `bundle_invalid` when a file cannot be used at the start. */
-export function openSources(config: StandaloneConfig, options: SourcesOptions): Sources {
+export function openSources(config: StandaloneConfig, options: SourcesOptions): FileSources {
   const { clock, onReload, onWarnings } = options
   const opened: Source<unknown>[] = []
   const open = <T>(
@@ -74,7 +82,7 @@ export function openSources(config: StandaloneConfig, options: SourcesOptions): 
       }),
     )
     return {
-      entries,
+      entries: entries.content,
       bundles,
       states: () => opened.map((source) => source.state),
       check: () => opened.forEach((source) => source.check()),

@@ -9,7 +9,8 @@ import type { PeerHandle } from '../os/peer-credentials.ts'
 import type { HealthResult } from '../telemetry/health.ts'
 import type { SourceState } from './match/source.ts'
 import type { Identities } from './obtain/identities.ts'
-import { describeSource, timestamp } from './serve/describe.ts'
+import type { ServerView } from './obtain/remote/view.ts'
+import { at, describeSource, timestamp } from './serve/describe.ts'
 import type { Sds } from './serve/sds.ts'
 import type { Workload } from './serve/workload/service.ts'
 import type { Sources } from './sources.ts'
@@ -29,6 +30,8 @@ export interface StatusParts {
   readonly sources: Sources
   readonly authority: X509Authority
   readonly jwtAuthority: JwtAuthority
+  /** undefined: the agent has none. */
+  readonly server: ServerView | undefined
 }
 
 export async function describeStatus(parts: StatusParts): Promise<GetStatusResponse> {
@@ -54,18 +57,59 @@ export async function describeStatus(parts: StatusParts): Promise<GetStatusRespo
       ...(fault !== undefined && config.authority.kind === 'embedded'
         ? [`authority: ${fault}`]
         : []),
-      ...(jwtFault === undefined ? [] : [`jwt-authority: ${jwtFault}`]),
+      ...(jwtFault === undefined || parts.server !== undefined
+        ? []
+        : [`jwt-authority: ${jwtFault}`]),
+      ...serverProblems(parts.server, checks),
     ],
     connections: parts.connections(),
     streams: sds.streams.size,
     sidecars: new Set([...sds.streams].map((stream) => stream.sidecar)).size,
     workloadStreams: parts.workload.streams.size,
     workloads: parts.workload.uses.size,
-    entries: parts.sources.entries.content.current.entries.length,
+    entries: parts.sources.entries.current?.entries.length ?? 0,
     identities: parts.identities.current().length,
     sources: sources.map(describeSource),
     peerCredentials: parts.handle,
+    ...(parts.server && { server: describeServer(parts.server) }),
   })
+}
+
+function serverProblems(
+  server: ServerView | undefined,
+  checks: HealthResult['checks'],
+): readonly string[] {
+  if (server === undefined) return []
+  const { fault, bootstrap } = server.state.current
+  const isTold = checks.some(({ name, ok }) => name === 'server' && !ok)
+  return [
+    ...(fault === undefined || isTold ? [] : [`server: ${server.address}: ${fault}`]),
+    ...(bootstrap === 'unverified'
+      ? ['bootstrap: unverified: the server is trusted because it was the first to be seen']
+      : []),
+    ...(server.cache?.fault === undefined ? [] : [`cache: ${server.cache.fault}`]),
+  ]
+}
+
+function describeServer({ address, state, cache }: ServerView) {
+  const {
+    fault = '',
+    protocol = '',
+    agentId = '',
+    svidNotAfter,
+    heardAt,
+    bootstrap,
+  } = state.current
+  return {
+    address,
+    fault,
+    protocol,
+    agentId,
+    ...at('svidExpiresAt', svidNotAfter),
+    ...at('heardAt', heardAt),
+    bootstrap,
+    cache: cache === undefined ? 'off' : (cache.fault ?? 'kept'),
+  }
 }
 
 /** The files of the configuration; those of an attached CA count as one. */

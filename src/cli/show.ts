@@ -102,9 +102,24 @@ function statusTable(status: GetStatusResponse, now: number): string {
     ['workload streams', status.workloadStreams],
     ['entries', status.entries],
     ['identities', status.identities],
+    ...serverFields(status, now),
   ])
   const problems = status.problems.map((problem) => `problem: ${problem}\n`).join('')
-  return `${fields}\n${sourcesTable(status.sources)}${problems === '' ? '' : `\n${problems}`}`
+  const sources = status.server === undefined ? `\n${sourcesTable(status.sources)}` : ''
+  return `${fields}${sources}${problems === '' ? '' : `\n${problems}`}`
+}
+
+function serverFields({ server }: GetStatusResponse, now: number): readonly (readonly [string, string | undefined])[] {
+  if (server === undefined) return []
+  return [
+    ['server', server.address],
+    ['server connected', server.fault === '' ? `yes, by ${server.protocol}` : 'no'],
+    ['server heard', fromNow(server.heardAt, now)],
+    ['agent ID', server.agentId],
+    ['agent SVID expires', fromNow(server.svidExpiresAt, now)],
+    ['bootstrap', server.bootstrap],
+    ['cache', server.cache],
+  ]
 }
 
 function sourcesTable(sources: readonly Source[]): string {

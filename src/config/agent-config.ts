@@ -44,15 +44,13 @@ export interface RemoteAuthorityConfig extends ServerLinkConfig {
   readonly cache: 'run' | 'state' | 'off'
 }
 
-/** The agent's config: every default filled in, units in the names, every path absolute, frozen throughout. */
-export interface AgentConfig {
+interface CommonConfig {
   readonly trustDomain: TrustDomain
   readonly socket: string
   readonly admin: { readonly socket: string; readonly allow: readonly number[] }
   /** undefined: switched off. */
   readonly http: (Listen & { readonly page: boolean }) | undefined
   readonly stateDir: string
-  readonly authority: AuthorityConfig | RemoteAuthorityConfig
   /** `ttlMs` and `jwtTtlMs` are a server's to say where there is one. */
   readonly svid: {
     readonly ttlMs: number
@@ -60,8 +58,6 @@ export interface AgentConfig {
     /** Of JWT-SVIDs. */
     readonly jwtTtlMs: number
   }
-  /** undefined: with a server. */
-  readonly entries: { readonly file: string } | undefined
   /** By trust domain; without prototype. */
   readonly bundles: Readonly<Record<TrustDomain, { readonly file: string }>>
   readonly attestors: {
@@ -98,23 +94,22 @@ export interface AgentConfig {
 }
 
 /** Of an agent that has its own authority, and its entries in a file. */
-export interface StandaloneConfig extends AgentConfig {
+export interface StandaloneConfig extends CommonConfig {
   readonly authority: AuthorityConfig
   readonly entries: { readonly file: string }
 }
 
 /** Of an agent that has both from a server. */
-export interface RemoteConfig extends AgentConfig {
+export interface RemoteConfig extends CommonConfig {
   readonly authority: RemoteAuthorityConfig
   readonly entries: undefined
 }
 
+/** The agent's config: every default filled in, units in the names, every path absolute, frozen throughout. */
+export type AgentConfig = StandaloneConfig | RemoteConfig
+
 export function isStandalone(config: AgentConfig): config is StandaloneConfig {
   return config.authority.kind !== 'server'
-}
-
-export function isRemote(config: AgentConfig): config is RemoteConfig {
-  return config.authority.kind === 'server'
 }
 
 /**
@@ -176,15 +171,20 @@ export function namedFiles(text: string, { file }: { readonly file: string }): N
 }
 
 function resolved(file: AgentFile, full: (path: string) => string): AgentConfig {
+  const authority = resolvedAgentAuthority(file.authority, full)
+  // crossFaults() has seen to it that there are entries where they are needed, and none where they are not.
+  const origin =
+    authority.kind === 'server'
+      ? { authority, entries: undefined }
+      : { authority, entries: { file: full(file.entries?.file ?? '') } }
   return {
+    ...origin,
     trustDomain: file.trustDomain,
     socket: full(file.socket),
     admin: { socket: full(file.admin.socket), allow: file.admin.allow },
     http: file.http === false ? undefined : resolvedHttp(file.http),
     stateDir: full(file.stateDir),
-    authority: resolvedAgentAuthority(file.authority, full),
     svid: resolvedSvid(file.svid),
-    entries: file.entries && { file: full(file.entries.file) },
     bundles: resolvedBundles(file.bundles, full),
     attestors: file.attestors,
     attestation: { pidfd: file.attestation.pidfd, periodMs: file.attestation.period },

@@ -15,11 +15,15 @@ export interface OwnStateFile {
 
 const MOST_BYTES = 16 * 2 ** 20
 
-export function openStateFile(path: string, clock: Clock): OwnStateFile {
+export function openStateFile(
+  path: string,
+  clock: Clock,
+  maxBytes: number = MOST_BYTES,
+): OwnStateFile {
   return {
     read() {
       try {
-        const { content } = readWithMode(path, MOST_BYTES, constants.O_NOFOLLOW)
+        const { content } = readWithMode(path, maxBytes, constants.O_NOFOLLOW)
         return content.toString('utf8')
       } catch (thrown) {
         // Whatever else keeps it from being read says that there is one.

@@ -2,6 +2,9 @@ import { Gauge } from 'prom-client'
 import type { GaugeConfiguration } from 'prom-client'
 import type { Clock } from '../runtime/clock.ts'
 
+/** RFC 5280 4.1.2.5: the end of what has none that is known; nothing is shown of it. */
+export const NO_END = Date.UTC(9999, 11, 31, 23, 59, 59)
+
 /** Lives that are shown by what is left of them. */
 export interface ExpiryGauge<T> {
   /** `key` is the label's value, and '' where the metric has no label. */

@@ -3,9 +3,10 @@
  * (`node .ci/generate-docs.mjs`). Names follow https://prometheus.io/docs/practices/naming/: base units, counters end in _total.
  */
 
-import { AUTHORITY_METRICS } from './authority-metrics.ts'
+import { AUTHORITY_METRICS } from './table/authority-metrics.ts'
 import type { MetricMeaning } from './metric-labels.ts'
-import { WORKLOAD_METRICS } from './workload-metrics.ts'
+import { SERVER_METRICS } from './table/server-metrics.ts'
+import { WORKLOAD_METRICS } from './table/workload-metrics.ts'
 import {
   VARIANTS,
   STREAM_VARIANTS,
@@ -143,6 +144,7 @@ export const METRICS = {
     labels: { reason: CONNECTION_REFUSALS },
   },
   ...AUTHORITY_METRICS,
+  ...SERVER_METRICS,
   issue: {
     type: 'histogram',
     name: 'issue_seconds',

@@ -38,6 +38,7 @@ const SECONDS_LEFT = {
   authorityAttachedSecondsLeft: undefined,
   jwtAuthorityActiveSecondsLeft: undefined,
   bundleSecondsLeft: 'trust_domain',
+  serverSvidSecondsLeft: undefined,
 } as const
 const LIFE_LEFT = {
   secretLifeLeft: 'spiffe_id',

@@ -22,6 +22,18 @@ export interface Supply {
   readonly jwtAuthority: JwtAuthority
   readonly jwtSvids: JwtSvids
   readonly bundles: Bundles
+  close(): Promise<void>
+}
+
+/** Told what is there, and each change. */
+export interface SupplyReport {
+  authority(state: AuthorityState): void
+  authorityEvent(event: AuthorityEvent): void
+  jwtAuthority(state: JwtAuthorityState): void
+  jwtAuthorityEvent(event: AuthorityEvent): void
+  identityEvent(event: IdentityEvent): void
+  jwtSvidEvent(event: JwtSvidEvent): void
+  bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
 }
 
 export interface SupplyOptions {
@@ -29,16 +41,7 @@ export interface SupplyOptions {
   readonly random: Random
   /** Bundles of other trust domains. */
   readonly federated: ReadonlyMap<TrustDomain, Source<Bundle>>
-  /** Told what is there, and each change. */
-  readonly report: {
-    authority(state: AuthorityState): void
-    authorityEvent(event: AuthorityEvent): void
-    jwtAuthority(state: JwtAuthorityState): void
-    jwtAuthorityEvent(event: AuthorityEvent): void
-    identityEvent(event: IdentityEvent): void
-    jwtSvidEvent(event: JwtSvidEvent): void
-    bundles(bundles: ReadonlyMap<TrustDomain, Bundle>): void
-  }
+  readonly report: SupplyReport
 }
 
 /** `stateDir` must be there and ours. @throws SpindleError `config_invalid` where an attached CA cannot be used. */
@@ -72,5 +75,15 @@ export async function openSupply(
   }
   report.bundles(bundles.feed.current)
   bundles.feed.subscribe(report.bundles)
-  return { authority, identities, jwtAuthority, jwtSvids, bundles }
+  return {
+    authority,
+    identities,
+    jwtAuthority,
+    jwtSvids,
+    bundles,
+    async close() {
+      for (const part of [identities, jwtSvids, bundles]) part.close()
+      await Promise.all([authority.close(), jwtAuthority.close()])
+    },
+  }
 }

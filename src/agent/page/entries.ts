@@ -1,6 +1,7 @@
 /** Entries as the status page is told them: with who uses each, and who would. */
 import type { PageEntry, PageState } from '../../http/page-state.ts'
 import type { Entry } from '../../registration/entry.ts'
+import { createRegistry } from '../../registration/match.ts'
 import { nearCallers } from '../../registration/near-callers.ts'
 import type { NearCaller } from '../../registration/near-callers.ts'
 import type { Caller } from '../match/caller.ts'
@@ -16,7 +17,7 @@ export function describeEntries(
   { identities, sources }: { readonly identities: Identities; readonly sources: Sources },
   callers: readonly Caller[],
 ): Pick<PageState, 'entries' | 'entryCount' | 'nearComplete'> {
-  const registry = sources.entries.content.current
+  const registry = sources.entries.current ?? createRegistry([])
   const users = Map.groupBy(
     callers.flatMap((caller) =>
       caller.state.current.match.entries.map(({ id }) => ({ id, caller })),

@@ -35,6 +35,7 @@ function setUp() {
     holding: { svid: 0, bundle: 0 },
     missing: 0,
     bundles: {},
+    server: undefined,
     ...more,
   })
   return { clock, metrics, value, moment, report: reportMoment(metrics) }

@@ -44,6 +44,8 @@ async function healthOf(t: TestContext, code: ErrorCode | undefined) {
       authority,
       jwtAuthority,
       sources: sources as unknown as Sources,
+      identities: { missing: () => 0 },
+      server: undefined,
       clock: systemClock,
     }),
   })

@@ -32,7 +32,7 @@ function parts(more: Partial<PageStateParts> = {}): PageStateParts {
   const identities = createFakeIdentities()
   identities.set(web, 'a', 5_000)
   identities.fail(batch, 'the CA is away')
-  const entries = { content: createFeed(createRegistry([web, batch])) }
+  const entries = createFeed(createRegistry([web, batch]))
   const state = { name: 'entries', file: 'e.yaml', loadedAt: 1, fault: 'line 3' }
   return {
     config: {
@@ -182,7 +182,7 @@ test('describePage() tells the agent, CAs, files and NACKs, and nothing that is 
 test('describePage() tells some of very many entries, and counts all', async () => {
   const many = Array.from({ length: 6_000 }, (_, n) => entry(`e${n}`, { selectors: [uid] }))
   const sources = {
-    entries: { content: createFeed(createRegistry(many)) },
+    entries: createFeed(createRegistry(many)),
     states: () => [],
   } as unknown as PageStateParts['sources']
   const page = await describePage(parts({ sources }))

@@ -5,7 +5,7 @@ import { ExplainResponseSchema } from '#spindle/admin/v1/admin_pb.js'
 import type { Entry } from '../../../registration/entry.ts'
 import { Granted } from '../../../registration/granted.ts'
 import type { Match, NearMiss, Registry } from '../../../registration/match.ts'
-import { nearMisses } from '../../../registration/match.ts'
+import { createRegistry, nearMisses } from '../../../registration/match.ts'
 import { selectorKind } from '../../../registration/selector.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Meaning, NamePolicy } from '../../../xds/names.ts'
@@ -21,7 +21,8 @@ import { describeUses } from './workloads.ts'
 
 export interface ExplainParts {
   readonly attestor: Attestor
-  readonly registry: Registry
+  /** undefined: the entries are not there yet. */
+  readonly registry: Registry | undefined
   readonly policy: NamePolicy
   readonly sds: Sds
   readonly workload: Pick<Workload, 'uses'>
@@ -41,6 +42,7 @@ export interface ExplainParts {
 type BundleMeaning = Extract<Meaning, { kind: 'bundle' | 'all-bundles' }>
 
 const NEAREST = 5
+const NOT_THERE = 'the entries have not come from the server yet'
 
 /** @throws SpindleError `not_found` when there is no such process */
 export async function explain(
@@ -49,7 +51,7 @@ export async function explain(
 ): Promise<ExplainResponse> {
   const process = parts.open(pid)
   try {
-    const { registry, policy } = parts
+    const { policy, registry = createRegistry([]) } = parts
     const attestation = await parts.attestor.attest(asConnection(process), registry.kinds)
     const match = registry.match(attestation)
     const { entries } = match
@@ -62,7 +64,7 @@ export async function explain(
       unknownKinds: [...attestation.unknownKinds].toSorted(),
       notes: attestation.notes.map(shownPath),
       entries: entries.map((entry) => matched(parts, entry, entries)),
-      near: nearest(parts, attestation, name),
+      near: nearest({ registry, policy }, attestation, name),
       ...nameOf(parts, name, match),
       bundleNames: bundleNames(policy, entries),
       ...connectionsOf(parts, process.peer, match),
@@ -105,7 +107,11 @@ function matched(parts: ExplainParts, entry: Entry, entries: readonly Entry[]) {
 }
 
 /** The entries it lacks, nearest first; before all others those that would grant the name that was asked for. */
-function nearest({ registry, policy }: ExplainParts, attestation: Attestation, name: string) {
+function nearest(
+  { registry, policy }: { readonly registry: Registry; readonly policy: NamePolicy },
+  attestation: Attestation,
+  name: string,
+) {
   const grants = ({ entry }: NearMiss): boolean =>
     name !== '' && meaningOf(name, policy, new Granted([entry])).kind !== 'none'
   const all = nearMisses(registry, attestation, registry.entries.length)
@@ -133,6 +139,7 @@ function nameOf(
   { entries, undecided, possible }: Match,
 ): { readonly nameState: string; readonly nameWhy: string } {
   if (name === '') return { nameState: '', nameWhy: '' }
+  if (parts.registry === undefined) return { nameState: 'pending', nameWhy: NOT_THERE }
   const granted = new Granted(entries)
   const meaning = settledMeaning(name, parts.policy, { granted, possible: new Granted(possible) })
   if (meaning === undefined || (meaning.kind === 'none' && undecided.length > 0))
@@ -200,6 +207,7 @@ function connectionsOf(parts: ExplainParts, peer: Peer, { undecided }: Match) {
     }),
     undecided:
       waiting?.undecided ??
+      (parts.registry === undefined ? NOT_THERE : undefined) ??
       (undecided.length > 0 ? 'selectors of the process could not be looked up just now' : ''),
     ...at('attestedAgainAt', waiting?.retryAt),
   }

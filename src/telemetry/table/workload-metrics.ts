@@ -1,7 +1,7 @@
 /* The part of the table of metrics (metrics-table.ts) that is about the Workload API. */
 
-import type { MetricMeaning } from './metric-labels.ts'
-import { WAIT_BUCKETS, WORKLOAD_CODES, WORKLOAD_RPCS, WORKLOAD_STREAMS } from './metric-labels.ts'
+import type { MetricMeaning } from '../metric-labels.ts'
+import { WAIT_BUCKETS, WORKLOAD_CODES, WORKLOAD_RPCS, WORKLOAD_STREAMS } from '../metric-labels.ts'
 
 export const WORKLOAD_METRICS = {
   workloadStreams: {

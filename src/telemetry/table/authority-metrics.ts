@@ -1,7 +1,7 @@
 /* The part of the table of metrics (metrics-table.ts) that is about what signs, and about bundles. */
 
-import type { MetricMeaning } from './metric-labels.ts'
-import { WORK_BUCKETS } from './metric-labels.ts'
+import type { MetricMeaning } from '../metric-labels.ts'
+import { WORK_BUCKETS } from '../metric-labels.ts'
 
 export const AUTHORITY_METRICS = {
   authoritySlots: {

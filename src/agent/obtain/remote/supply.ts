@@ -1,0 +1,148 @@
+/** What is served where a server has the entries and signs: the same parts as of an agent alone, fed by the link. */
+import type { RemoteConfig } from '../../../config/agent-config.ts'
+import type { Registry } from '../../../registration/match.ts'
+import type { Clock, Timer } from '../../../runtime/clock.ts'
+import type { MutableFeed } from '../../../runtime/feed.ts'
+import type { Random } from '../../../runtime/random.ts'
+import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import type { Bundles } from '../bundles.ts'
+import { createBundles } from '../bundles.ts'
+import type { Cache } from '../cache/cache.ts'
+import type { Identities } from '../identities.ts'
+import { createIdentities } from '../identities.ts'
+import { createJwtSvids } from '../jwt-svids.ts'
+import type { Served, ServerLink } from '../server/link.ts'
+import type { Supply, SupplyReport } from '../supply.ts'
+import type { RemoteJwtAuthority } from './authorities.ts'
+import { createRemoteJwt, createRemoteX509 } from './authorities.ts'
+import { keepRegistry } from './served-registry.ts'
+
+export interface RemoteSupplyOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly link: ServerLink
+  /** undefined: nothing is kept. */
+  readonly cache: Cache | undefined
+  /** Set to what callers are matched with, once that is known. */
+  readonly registry: MutableFeed<Registry | undefined>
+  readonly report: SupplyReport
+}
+
+export function createRemoteSupply(config: RemoteConfig, options: RemoteSupplyOptions): Supply {
+  const { clock, random, link, cache, registry, report } = options
+  const { trustDomain, svid } = config
+  const common = { link, trustDomain, clock }
+  const authority = createRemoteX509({ ...common, onEvent: report.authorityEvent })
+  const jwtAuthority = createRemoteJwt({ ...common, onEvent: report.jwtAuthorityEvent })
+  report.authority(authority.state.current)
+  authority.state.subscribe(report.authority)
+  report.jwtAuthority(jwtAuthority.state.current)
+  jwtAuthority.state.subscribe(report.jwtAuthority)
+  const identities = createIdentities({
+    ...svid,
+    authority,
+    clock,
+    random,
+    spreads: true,
+    onEvent: report.identityEvent,
+    ...(cache && { kept: (entry) => cache.kept(entry) }),
+  })
+  const jwtSvids = createJwtSvids({
+    authority: jwtAuthority,
+    clock,
+    ttlMs: svid.jwtTtlMs,
+    onEvent: report.jwtSvidEvent,
+  })
+  const bundles = createBundles(trustDomain, authority.state, jwtAuthority.state)
+  const entries = keepRegistry(registry, { trustDomain, clock })
+  const take = (served: Served | undefined): void => {
+    authority.refresh()
+    jwtAuthority.refresh()
+    if (served === undefined) return
+    // What an entry names is there before it, and gone after it.
+    putFederated(bundles, trustDomain, served)
+    entries.set(served)
+    dropFederated(bundles, trustDomain, served)
+  }
+  take(link.served.current)
+  report.bundles(bundles.feed.current)
+  bundles.feed.subscribe(report.bundles)
+  const holding = tellHeld(link, { identities, jwtAuthority, clock })
+  const unsubscribes = [
+    link.served.subscribe(take),
+    link.state.subscribe(() => {
+      authority.refresh()
+      jwtAuthority.refresh()
+    }),
+    holding,
+  ]
+  cache?.follow(identities, registry)
+  return {
+    authority,
+    identities,
+    jwtAuthority,
+    jwtSvids,
+    bundles,
+    async close() {
+      for (const unsubscribe of unsubscribes) unsubscribe()
+      entries.close()
+      // The identities are still there to be kept.
+      await cache?.close()
+      for (const part of [identities, jwtSvids, bundles]) part.close()
+      await link.close()
+    },
+  }
+}
+
+function putFederated(bundles: Bundles, own: TrustDomain, served: Served): void {
+  for (const [name, { bundle }] of served.bundles)
+    if (name !== own) bundles.setFederated(name, bundle)
+}
+
+function dropFederated(bundles: Bundles, own: TrustDomain, served: Served): void {
+  for (const name of bundles.feed.current.keys())
+    if (name !== own && !served.bundles.has(name)) bundles.setFederated(name, undefined)
+}
+
+/** Soon enough for who waits to revoke an authority, and once for all that are renewed together. */
+const TELL_MS = 500
+const LOOK_MS = 60_000
+
+/** Tells the server which authorities' SVIDs are held, when that changes. @returns what ends it */
+function tellHeld(
+  link: ServerLink,
+  parts: {
+    readonly identities: Identities
+    readonly jwtAuthority: RemoteJwtAuthority
+    readonly clock: Clock
+  },
+): () => void {
+  const { identities, jwtAuthority, clock } = parts
+  let told = ''
+  let timer: Timer
+  let isSoon = false
+  const look = (): void => {
+    const x509 = new Set(identities.current().map(({ svid }) => svid.authorityId))
+    const held = { x509: [...x509].toSorted(), jwt: jwtAuthority.held() }
+    const text = JSON.stringify(held)
+    if (text !== told) {
+      told = text
+      link.holds(held)
+    }
+    isSoon = false
+    // A token that has expired tells nobody.
+    timer = clock.after(LOOK_MS, look)
+  }
+  const soon = (): void => {
+    if (isSoon) return
+    isSoon = true
+    timer.cancel()
+    timer = clock.after(TELL_MS, look)
+  }
+  timer = clock.after(TELL_MS, look)
+  const unsubscribes = [identities.onChange(soon), jwtAuthority.state.subscribe(soon)]
+  return () => {
+    timer.cancel()
+    for (const unsubscribe of unsubscribes) unsubscribe()
+  }
+}
