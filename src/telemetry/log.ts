@@ -21,6 +21,15 @@ export interface Log {
   child(fields: LogFields): Log
 }
 
+/** Beyond them nothing is written: SPIRE's API has them, and no line of ours is of one. */
+export type SilentLevel = 'fatal' | 'panic'
+
+/** A log, with its children, whose level may be set while it is in use. */
+export interface LeveledLog extends Log {
+  readonly level: LogLevel | SilentLevel
+  setLevel(level: LogLevel | SilentLevel): void
+}
+
 export interface LogOptions {
   readonly level: LogLevel
   readonly format: 'json' | 'text'
@@ -29,12 +38,13 @@ export interface LogOptions {
   readonly clock: Clock
 }
 
-export function createLog({ level, format, stream, clock }: LogOptions): Log {
+export function createLog({ level, format, stream, clock }: LogOptions): LeveledLog {
   const destination =
     format === 'json' ? stream : { write: (line: string) => stream.write(textLine(line)) }
   const logger = pino(
     {
-      level,
+      // What is written is decided here, since children of pino's do not follow their parent.
+      level: 'trace',
       // Neither pid nor host name: whoever collects the log knows them.
       base: null,
       timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
@@ -43,14 +53,30 @@ export function createLog({ level, format, stream, clock }: LogOptions): Log {
     },
     destination,
   )
-  return wrap(logger)
+  const threshold: Threshold = { level }
+  return {
+    ...wrap(logger, threshold),
+    get level() {
+      return threshold.level
+    },
+    setLevel(next) {
+      threshold.level = next
+    },
+  }
 }
 
-function wrap(logger: Logger): Log {
+interface Threshold {
+  level: LogLevel | SilentLevel
+}
+
+const RANKS = { trace: 0, debug: 1, info: 2, warn: 3, error: 4, fatal: 5, panic: 6 } as const
+
+function wrap(logger: Logger, threshold: Threshold): Log {
+  const enabled = (level: LogLevel): boolean => RANKS[level] >= RANKS[threshold.level]
   const at =
     (level: LogLevel) =>
     (fields: LogFields, message: string): void => {
-      if (logger.isLevelEnabled(level)) logger[level](clean(fields), redactText(message))
+      if (enabled(level)) logger[level](clean(fields), redactText(message))
     }
   return {
     trace: at('trace'),
@@ -58,8 +84,8 @@ function wrap(logger: Logger): Log {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    enabled: (level) => logger.isLevelEnabled(level),
-    child: (fields) => wrap(logger.child(clean(fields))),
+    enabled,
+    child: (fields) => wrap(logger.child(clean(fields)), threshold),
   }
 }
 

@@ -77,6 +77,9 @@ const SERVICES: Readonly<Record<string, Methods>> = {
   },
   'spire.api.server.debug.v1.Debug': { GetInfo: LOCAL },
   'grpc.health.v1.Health': { Check: LOCAL, Watch: LOCAL },
+  'grpc.reflection.v1.ServerReflection': { ServerReflectionInfo: LOCAL },
+  'grpc.reflection.v1alpha.ServerReflection': { ServerReflectionInfo: LOCAL },
+  'spindle.server.v1.AuthorityRotation': { Rotate: OPERATORS },
   'spindle.sync.v1.SyncService': { Sync: AGENT },
 }
 

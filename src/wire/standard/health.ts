@@ -18,7 +18,7 @@ type WatchCall = Pick<
 >
 
 export interface HealthService {
-  addTo(server: Server): void
+  addTo(server: Pick<Server, 'addService'>): void
   /** Ends every watch with UNAVAILABLE. */
   endStreams(why: string): void
 }

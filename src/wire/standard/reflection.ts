@@ -33,7 +33,7 @@ type Answer = NonNullable<
 >
 
 export interface ReflectionService {
-  addTo(server: Server): void
+  addTo(server: Pick<Server, 'addService'>): void
   /** Ends every stream with UNAVAILABLE. */
   endStreams(why: string): void
 }

@@ -15,7 +15,9 @@ import type { SvidParts } from './parts.ts'
 const SIGNINGS_PER_SECOND = 500
 
 export function createSvidService(parts: SvidParts): ApiService {
+  // As in SPIRE, X.509 and JWT are counted apart.
   const wait = createTurns(parts)
+  const waitForJwt = createTurns(parts)
   return unaryService(
     SVID,
     {
@@ -27,7 +29,7 @@ export function createSvidService(parts: SvidParts): ApiService {
         return { results: [...(await newX509Svids(parts, params, asked))] }
       },
       async newJWTSVID(request, asked) {
-        await wait('JWT signing request rate limiting', 1, asked)
+        await waitForJwt('JWT signing request rate limiting', 1, asked)
         return newJwtSvid(parts, request, asked)
       },
       async newDownstreamX509CA(request, asked) {

@@ -10,7 +10,13 @@ const ROLES: readonly Role[] = ['local', 'admin', 'agent', 'downstream', 'anyone
 const GEN = join(import.meta.dirname, '../../../../src/gen')
 
 /** What a server serves, of all that is generated. */
-const SERVED = ['spire/api/server', 'spindle/sync', 'grpc/health']
+const SERVED = [
+  'spire/api/server',
+  'spindle/sync',
+  'spindle/server',
+  'grpc/health',
+  'grpc/reflection',
+]
 
 async function generatedServices(): Promise<readonly DescService[]> {
   const files = SERVED.flatMap((folder) =>
@@ -51,7 +57,10 @@ M localauthority.v1.LocalAuthority GetWITAuthorityState PrepareWITAuthority Acti
 L logger.v1.Logger GetLogger SetLogLevel ResetLogLevel
 L debug.v1.Debug GetInfo
 L /grpc.health.v1.Health Check Watch
+L /grpc.reflection.v1.ServerReflection ServerReflectionInfo
+L /grpc.reflection.v1alpha.ServerReflection ServerReflectionInfo
 A /spindle.sync.v1.SyncService Sync
+M /spindle.server.v1.AuthorityRotation Rotate
 `
 const LETTERS: Readonly<Record<string, readonly Role[]>> = {
   L: ['local'],
@@ -78,6 +87,8 @@ test('rolesAllowed() says of every method of every generated service, and every 
   const paths = services.flatMap(({ typeName, methods }) =>
     methods.map(({ name }) => `/${typeName}/${name}`),
   )
+  // Served under its older name too.
+  paths.push('/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo')
   assert.deepEqual([...paths].sort(), [...expected.keys()].sort())
   for (const path of paths)
     for (const role of ROLES)
@@ -95,7 +106,7 @@ test('rolesAllowed() gives nobody a method that is not in the table, nor the tab
     '/spire.api.server.agent.v1.Agent/getAgent',
     '/spire.api.server.agent.v1.Agent/constructor',
     '/spire.api.server.agent.v2.Agent/GetAgent',
-    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/grpc.reflection.v2.ServerReflection/ServerReflectionInfo',
     '/constructor/toString',
     '',
   ])

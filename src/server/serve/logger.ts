@@ -1,0 +1,51 @@
+/** spire.api.server.logger.v1: how much the server says, while it runs. */
+import { Logger } from '#spire/api/server/logger/v1/logger_pb.js'
+import { LogLevel as Level } from '#spire/api/types/logger_pb.js'
+import type { LeveledLog } from '../../telemetry/log.ts'
+import { unaryService } from './service.ts'
+import type { ApiService, Faulted } from './service.ts'
+import { invalid } from './worded.ts'
+
+const LEVELS: ReadonlyMap<Level, LeveledLog['level']> = new Map([
+  [Level.PANIC, 'panic'],
+  [Level.FATAL, 'fatal'],
+  [Level.ERROR, 'error'],
+  [Level.WARN, 'warn'],
+  [Level.INFO, 'info'],
+  [Level.DEBUG, 'debug'],
+  [Level.TRACE, 'trace'],
+])
+
+const messageOf = (level: LeveledLog['level']): Level =>
+  Array.from(LEVELS).find(([, name]) => name === level)?.[0] ?? Level.UNSPECIFIED
+
+/** The level that `log` has now is the one to go back to. */
+export function createLoggerService(parts: {
+  readonly log: LeveledLog
+  readonly faulted: Faulted
+}): ApiService {
+  const { log, faulted } = parts
+  const launched = log.level
+  const state = () => ({ currentLevel: messageOf(log.level), launchLevel: messageOf(launched) })
+  const set = (level: LeveledLog['level']) => {
+    const before = log.level
+    log.setLevel(level)
+    log.info({ from: before, to: level }, 'log level set')
+    return state()
+  }
+  return unaryService(
+    Logger,
+    {
+      getLogger: state,
+      setLogLevel({ newLevel }) {
+        if (newLevel === Level.UNSPECIFIED)
+          throw invalid('newLevel value cannot be LogLevel_UNSPECIFIED')
+        const level = LEVELS.get(newLevel)
+        if (level === undefined) throw invalid('unsupported log level')
+        return set(level)
+      },
+      resetLogLevel: () => set(launched),
+    },
+    faulted,
+  )
+}
