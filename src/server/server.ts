@@ -11,8 +11,10 @@ import { openDoors } from './compose/doors.ts'
 import { createServices } from './compose/services.ts'
 import { openNodeAttestors } from './enroll/attest/node-attestors.ts'
 import { openRegistry } from './enroll/open-registry.ts'
+import { createPruning } from './enroll/pruning.ts'
 import { openIssuing } from './issue/open-issuing.ts'
 import { openConfiguredStore } from './open-store.ts'
+import { createSyncService } from './publish/sync.ts'
 
 export interface ServerEnvironment {
   readonly clock: Clock
@@ -60,6 +62,7 @@ export async function startServer(
     config: config.nodeAttestors,
     trustDomain,
     joinTokens: store.joinTokens,
+    registry,
   })
   const parts = {
     ...environment,
@@ -74,7 +77,9 @@ export async function startServer(
     attestors,
   }
   const doors = await openDoors({ ...parts, seldom })
-  const services = createServices(parts)
+  const sync = createSyncService({ ...parts, verifier: doors.verifier })
+  const services = [sync, ...createServices(parts)]
+  const pruning = createPruning(parts)
   for (const way of doors.ways) for (const service of services) service.addTo(way)
   const listen = await doors.start()
   const addresses = { listen, adminSocket: config.admin.socket, http: '' }
@@ -89,6 +94,7 @@ export async function startServer(
       for (const service of services) service.endStreams('the server is shutting down')
       await doors.stop()
       attestors.close()
+      await pruning.close()
       await issuing.close()
       await registry.close()
       await store.close()

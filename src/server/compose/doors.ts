@@ -12,6 +12,7 @@ import type { DoorReport } from '../admit/door.ts'
 import { createDoor } from '../admit/door.ts'
 import { openLocalDoor } from '../admit/local-door.ts'
 import { createPeerVerifier } from '../admit/verify-peer.ts'
+import type { PeerVerifier } from '../admit/verify-peer.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { Registry } from '../enroll/registry.ts'
 import { createStanding } from '../enroll/standing.ts'
@@ -34,6 +35,7 @@ export interface DoorsParts {
 export interface Doors {
   /** Services are added to each of them before `start`. */
   readonly ways: readonly Way[]
+  readonly verifier: PeerVerifier
   /** Resolves to where the TCP door really listens. @throws SpindleError `listen_failed` */
   start(): Promise<string>
   stop(): Promise<void>
@@ -82,6 +84,7 @@ export async function openDoors(parts: DoorsParts): Promise<Doors> {
   const unsubscribe = issuing.svid.subscribe((key) => door.replaceKey(key))
   return {
     ways: [door, local],
+    verifier,
     async start() {
       local.start()
       return await door.start()

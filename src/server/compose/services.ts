@@ -12,8 +12,10 @@ import type { Issuing } from '../issue/issuing.ts'
 import { createAgentService } from '../serve/agent/service.ts'
 import { createBundleService } from '../serve/bundle/service.ts'
 import { createEntryService } from '../serve/entry/service.ts'
+import { createLocalAuthorityService } from '../serve/localauthority/service.ts'
 import type { ApiService, Faulted } from '../serve/service.ts'
 import { createSvidService } from '../serve/svid/service.ts'
+import { createTrustDomainService } from '../serve/trustdomain/service.ts'
 
 export interface ServicesParts {
   readonly config: ServerConfig
@@ -32,11 +34,20 @@ export function createServices(parts: ServicesParts): readonly ApiService[] {
   const { trustDomain, svid } = config
   const faulted: Faulted = (method, thrown) =>
     log.error({ method, error: messageOf(thrown) }, 'call failed by a fault in Spindle')
-  const common = { ...parts, trustDomain, svid, faulted }
+  const common = {
+    ...parts,
+    trustDomain,
+    svid,
+    faulted,
+    ...(!config.rateLimit.attestation && { attestationsPerSecond: false as const }),
+    ...(!config.rateLimit.signing && { signingsPerSecond: false as const }),
+  }
   return [
     createAgentService({ ...common, attestors: parts.attestors.byType }),
     createEntryService(common),
     createBundleService(common),
     createSvidService(common),
+    createTrustDomainService(common),
+    createLocalAuthorityService(common),
   ]
 }
