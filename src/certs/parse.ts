@@ -7,7 +7,8 @@ export {
   unusual,
   usableTrustAnchors,
 } from './certificate.ts'
+export type { ParsedCertificate } from './certificate.ts'
 export { envoyFaults } from './envoy.ts'
 export { readKeyOf } from './keys.ts'
 export { toPem } from './pem.ts'
-export { verifyX509Svid } from './verify.ts'
+export { issuersOf, verifyX509Svid } from './verify.ts'

@@ -41,6 +41,41 @@ export function verifyX509Svid(
   return spiffeId
 }
 
+/**
+ * Validates a certificate of any kind (RFC 5280 6.1), whatever its purposes.
+ * @returns what is above it on its valid paths, anchors included. @throws SpindleError `certificate_invalid`
+ */
+export function issuersOf(
+  leaf: ParsedCertificate,
+  above: {
+    readonly intermediates: readonly ParsedCertificate[]
+    /** DER. */
+    readonly anchors: readonly Uint8Array[]
+    readonly now: number
+  },
+): readonly ParsedCertificate[] {
+  const { intermediates, anchors, now } = above
+  const authorities = anchors.flatMap(readable)
+  const ownFault = commonFault(leaf, now)
+  if (ownFault !== undefined) throw invalid(`the certificate ${ownFault}`)
+  const search = { intermediates, authorities, now, checksLeft: MAX_SIGNATURE_CHECKS }
+  const reasons = new Set<string>()
+  const issuers = new Set<ParsedCertificate>()
+  if (collectIssuers({ search, path: [leaf], reasons }, issuers)) return Array.from(issuers)
+  const why = reasons.size === 0 ? 'no known CA issued it' : [...reasons].join('; ')
+  throw invalid(`there is no valid path to a known CA: ${why}`)
+}
+
+/** Like `reachesAuthority`, but every way. */
+function collectIssuers(step: Step, issuers: Set<ParsedCertificate>): boolean {
+  const { search, path } = step
+  const next = search.intermediates.filter((one) => !path.includes(one) && issued(step, one))
+  const onTheWay = next.filter((one) => collectIssuers({ ...step, path: [...path, one] }, issuers))
+  const anchors = search.authorities.filter((authority) => issued(step, authority))
+  for (const issuer of [...onTheWay, ...anchors]) issuers.add(issuer)
+  return onTheWay.length + anchors.length > 0
+}
+
 /** An authority that cannot be read vouches for nothing; the others of its bundle still do. */
 function readable(der: Uint8Array): readonly ParsedCertificate[] {
   try {

@@ -2,7 +2,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { X509SVIDSchema } from '#spire/api/types/x509svid_pb.js'
 import type { IssuedX509Svid } from '../../../authority/authority.ts'
 import { readCsr } from '../../../certs/csr/read.ts'
-import { parseCertificate } from '../../../certs/parse.ts'
+import { serialNumberOf } from '../../../certs/parse.ts'
 import { messageOf } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
@@ -34,8 +34,7 @@ export async function signAgentSvid(
   spki: Uint8Array,
 ): Promise<AgentSvid> {
   const issued = await issuing.x509.issue({ spiffeId, dnsNames: [], spki, ttlMs: svid.agentTtlMs })
-  const { serial } = parseCertificate(issued.chain[0]!, 'the SVID that was signed')
-  return { ...issued, spiffeId, serial: BigInt(`0x${serial}`).toString() }
+  return { ...issued, spiffeId, serial: serialNumberOf(issued.chain[0]!) }
 }
 
 export function svidMessage(svid: AgentSvid): MessageInitShape<typeof X509SVIDSchema> {
