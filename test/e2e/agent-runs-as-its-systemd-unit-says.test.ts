@@ -17,7 +17,8 @@ import {
   startConfined,
   unit,
 } from './rig/confined.ts'
-import { ROOT, createRig, eventually } from './rig/rig.ts'
+import { createRig, eventually } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 import type { Rig } from './rig/rig.ts'
 import { createSdsClient } from './rig/sds-client.ts'
 

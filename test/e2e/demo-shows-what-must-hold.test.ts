@@ -8,7 +8,8 @@ import { test } from 'node:test'
 import type { Child } from '../../src/os/child.ts'
 import { startChild } from '../../src/os/child.ts'
 import { copyProgram, makeScratch, readText, removeScratch } from '../../src/os/scratch.ts'
-import { eventually, ROOT } from './rig/rig.ts'
+import { eventually } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 
 const MAIN = join(ROOT, process.env['SPINDLE_MAIN'] ?? 'src/main.ts')
 /** Five times what the demo may take. */

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { cli, spindle } from './rig/command.ts'
 import { testSelectors } from './rig/pair.ts'
-import { ROOT, createRig } from './rig/rig.ts'
+import { createRig } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 
 interface Report {
   readonly checks: readonly {

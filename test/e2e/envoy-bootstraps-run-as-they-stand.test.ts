@@ -7,7 +7,8 @@ import { DEFAULT_AGENT_SOCKET } from '../../src/cli/options.ts'
 import { startChild } from '../../src/os/child.ts'
 import { envoySelectors, startPair } from './rig/pair.ts'
 import type { Template } from './rig/rig.ts'
-import { createRig, get, ROOT } from './rig/rig.ts'
+import { createRig, get } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 
 const folder = join(ROOT, 'envoy')
 const templates = readdirSync(folder)

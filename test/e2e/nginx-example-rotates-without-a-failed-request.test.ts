@@ -23,7 +23,8 @@ import type { FreeAddress } from './rig/free-address.ts'
 import { freeAddress } from './rig/free-address.ts'
 import { startLoad } from './rig/load.ts'
 import type { Rig } from './rig/rig.ts'
-import { ROOT, createRig, eventually, write } from './rig/rig.ts'
+import { createRig, eventually, write } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 
 interface Answered {
   readonly status: number

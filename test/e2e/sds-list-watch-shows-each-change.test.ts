@@ -10,7 +10,8 @@ import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { run } from '../../src/cli/program.ts'
 import type { Agent } from './rig/agent.ts'
 import { testSelectors } from './rig/pair.ts'
-import { createRig, eventually, ROOT } from './rig/rig.ts'
+import { createRig, eventually } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 import { createSdsCaller } from './rig/sds-caller.ts'
 
 const WEB = { spiffeId: 'spiffe://example.org/web', selectors: testSelectors() }

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { startChild } from '../../src/os/child.ts'
 import { testSelectors } from './rig/pair.ts'
-import { createRig, eventually, ROOT } from './rig/rig.ts'
+import { createRig, eventually } from './rig/rig.ts'
+import { ROOT } from './rig/root.ts'
 
 const entry = (name: string) => ({
   spiffeId: `spiffe://example.org/${name}`,

@@ -10,7 +10,8 @@ import { copyProgram, readText } from '../../src/os/scratch.ts'
 import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import type { Agent } from '../e2e/rig/agent.ts'
 import type { Rig } from '../e2e/rig/rig.ts'
-import { eventually, ROOT } from '../e2e/rig/rig.ts'
+import { eventually } from '../e2e/rig/rig.ts'
+import { ROOT } from '../e2e/rig/root.ts'
 
 /** A question, by the names the programs know. */
 export interface Ask {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { run } from '../../../src/cli/program.ts'
-import { ROOT } from './rig.ts'
+import { ROOT } from './root.ts'
 
 export interface CommandResult {
   readonly code: number | null

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { readUnit, valueOf } from '../../examples/unit-file.ts'
 import type { Agent } from './agent.ts'
-import { ROOT } from './rig.ts'
+import { ROOT } from './root.ts'
 import type { Rig } from './rig.ts'
 
 export const unit = readUnit(

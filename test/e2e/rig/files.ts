@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Child } from '../../../src/os/child.ts'
 import { startChild } from '../../../src/os/child.ts'
 import type { Rig } from './rig.ts'
-import { ROOT } from './rig.ts'
+import { ROOT } from './root.ts'
 
 export interface FilesSettings {
   readonly config: string

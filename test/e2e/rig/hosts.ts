@@ -19,6 +19,8 @@ export interface Host {
   readonly through: readonly string[]
   /** One HTTP request to the host's own loopback, as a program there makes it. */
   get(port: number, path?: string): Promise<Answer>
+  /** An HTTP server on the host's loopback that answers 200 with `body`. Resolves to its port. */
+  app(body: string): Promise<number>
   /** Whether the network reaches it. */
   link(up: boolean): Promise<void>
 }
@@ -49,6 +51,7 @@ export async function createHosts(rig: Rig, count: number): Promise<readonly Hos
     holders.map(async (pid, index) => ({
       address: `10.99.0.${index + 1}`,
       through: within(pid),
+      app: (body: string) => startApp(rig, pid, body),
       get: await startRelay(rig, pid, `relay-${index}.sock`),
       async link(up) {
         const device = index === 0 ? 'bridge' : 'eth0'
@@ -61,7 +64,7 @@ export async function createHosts(rig: Rig, count: number): Promise<readonly Hos
 const within = (pid: number): string[] => ['nsenter', `--net=/proc/${pid}/ns/net`, '--']
 
 async function ip(pid: number, args: readonly string[]): Promise<void> {
-  const [command = '', ...rest] = [...within(pid), 'ip', ...args]
+  const [command, ...rest] = [...within(pid), 'ip', ...args]
   await run(command, rest, { timeout: DEADLINE_MS })
 }
 
@@ -90,9 +93,22 @@ createServer((from) => {
 setTimeout(() => process.exit(), ${HOLD_SECONDS * 1000}).unref()
 `
 
+const APP = `
+const server = require('node:http').createServer((_, answer) => answer.end(process.argv[1]))
+server.listen(0, '127.0.0.1', () => console.log('port ' + server.address().port))
+setTimeout(() => process.exit(), ${HOLD_SECONDS * 1000}).unref()
+`
+
+async function startApp(rig: Rig, pid: number, body: string): Promise<number> {
+  const [command, ...rest] = [...within(pid), process.execPath, '-e', APP, body]
+  const app = await startChild(command, rest)
+  rig.atEnd(() => app.stop())
+  return Number((await app.line((line) => line.startsWith('port '))).slice('port '.length))
+}
+
 async function startRelay(rig: Rig, pid: number, name: string): Promise<Host['get']> {
   const path = join(rig.folder, name)
-  const [command = '', ...rest] = [...within(pid), process.execPath, '-e', RELAY, path]
+  const [command, ...rest] = [...within(pid), process.execPath, '-e', RELAY, path]
   const relay = await startChild(command, rest)
   rig.atEnd(() => relay.stop())
   await relay.line((line) => line === 'ready')

@@ -18,10 +18,9 @@ import { expectAgentIsLeft, footprintOf } from '../../leaks.ts'
 import type { Agent, AgentSettings } from './agent.ts'
 import { startAgent } from './agent.ts'
 import type { Host } from './hosts.ts'
+import { ROOT } from './root.ts'
 import type { FleetServer, ServerSettings } from './server.ts'
 import { startServer } from './server.ts'
-
-export const ROOT = join(import.meta.dirname, '../../..')
 
 export type Template = 'sidecar-delta' | 'sidecar-sotw' | 'sidecar-federated' | 'sidecar-on-demand'
 

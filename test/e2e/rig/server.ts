@@ -7,7 +7,7 @@ import { startChild } from '../../../src/os/child.ts'
 import type { RpcClient } from '../../../src/wire/client.ts'
 import { createUnixClient } from '../../../src/wire/client.ts'
 import type { Host } from './hosts.ts'
-import { ROOT } from './rig.ts'
+import { ROOT } from './root.ts'
 
 export interface ServerSettings {
   /** Merged over the configuration, key by key at the top. */
