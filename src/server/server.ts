@@ -4,7 +4,7 @@ import type { ServerConfig } from '../config/server/server-config.ts'
 import { openStateFolder } from '../os/state-folder.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
-import type { Log } from '../telemetry/log.ts'
+import type { LeveledLog } from '../telemetry/log.ts'
 import { createSeldom } from '../telemetry/seldom.ts'
 import { createAudit } from './audit/audit.ts'
 import { openDoors } from './compose/doors.ts'
@@ -19,7 +19,7 @@ import { createSyncService } from './publish/sync.ts'
 export interface ServerEnvironment {
   readonly clock: Clock
   readonly random: Random
-  readonly log: Log
+  readonly log: LeveledLog
   /** Where the lines of the audit go. */
   readonly auditStream: { write(line: string): unknown }
   readonly version: string
@@ -78,7 +78,8 @@ export async function startServer(
   }
   const doors = await openDoors({ ...parts, seldom })
   const sync = createSyncService({ ...parts, verifier: doors.verifier })
-  const services = [sync, ...createServices(parts)]
+  const { all, close } = createServices(parts)
+  const services = [sync, ...all]
   const pruning = createPruning(parts)
   for (const way of doors.ways) for (const service of services) service.addTo(way)
   const listen = await doors.start()
@@ -92,6 +93,7 @@ export async function startServer(
     },
     async stop() {
       for (const service of services) service.endStreams('the server is shutting down')
+      close()
       await doors.stop()
       attestors.close()
       await pruning.close()

@@ -1,19 +1,31 @@
 /** serve: the services of the API, as they are added to both doors. */
+import { SyncService } from '#spindle/sync/v1/sync_pb.js'
+import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
+import { Bundle } from '#spire/api/server/bundle/v1/bundle_pb.js'
+import { Debug } from '#spire/api/server/debug/v1/debug_pb.js'
+import { Entry } from '#spire/api/server/entry/v1/entry_pb.js'
+import { LocalAuthority } from '#spire/api/server/localauthority/v1/localauthority_pb.js'
+import { Logger } from '#spire/api/server/logger/v1/logger_pb.js'
+import { SVID } from '#spire/api/server/svid/v1/svid_pb.js'
+import { TrustDomain } from '#spire/api/server/trustdomain/v1/trustdomain_pb.js'
 import type { ServerConfig } from '../../config/server/server-config.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Store } from '../../store/port.ts'
-import type { Log } from '../../telemetry/log.ts'
+import type { LeveledLog } from '../../telemetry/log.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { NodeAttestors } from '../enroll/attest/node-attestors.ts'
 import type { Registry } from '../enroll/registry.ts'
 import type { Issuing } from '../issue/issuing.ts'
 import { createAgentService } from '../serve/agent/service.ts'
 import { createBundleService } from '../serve/bundle/service.ts'
+import { createDebugService } from '../serve/debug.ts'
 import { createEntryService } from '../serve/entry/service.ts'
 import { createLocalAuthorityService } from '../serve/localauthority/service.ts'
+import { createLoggerService } from '../serve/logger.ts'
 import type { ApiService, Faulted } from '../serve/service.ts'
+import { createStandardServices } from '../serve/standard.ts'
 import { createSvidService } from '../serve/svid/service.ts'
 import { createTrustDomainService } from '../serve/trustdomain/service.ts'
 
@@ -21,7 +33,7 @@ export interface ServicesParts {
   readonly config: ServerConfig
   readonly clock: Clock
   readonly random: Random
-  readonly log: Log
+  readonly log: LeveledLog
   readonly store: Store
   readonly registry: Registry
   readonly issuing: Issuing
@@ -29,7 +41,25 @@ export interface ServicesParts {
   readonly attestors: NodeAttestors
 }
 
-export function createServices(parts: ServicesParts): readonly ApiService[] {
+/** What reflection tells of. */
+const SERVICES = [
+  Agent,
+  Bundle,
+  Debug,
+  Entry,
+  LocalAuthority,
+  Logger,
+  SVID,
+  SyncService,
+  TrustDomain,
+]
+
+export interface Services {
+  readonly all: readonly ApiService[]
+  close(): void
+}
+
+export function createServices(parts: ServicesParts): Services {
   const { config, log } = parts
   const { trustDomain, svid } = config
   const faulted: Faulted = (method, thrown) =>
@@ -42,12 +72,17 @@ export function createServices(parts: ServicesParts): readonly ApiService[] {
     ...(!config.rateLimit.attestation && { attestationsPerSecond: false as const }),
     ...(!config.rateLimit.signing && { signingsPerSecond: false as const }),
   }
-  return [
+  const standard = createStandardServices({ ...parts, services: SERVICES })
+  const all = [
     createAgentService({ ...common, attestors: parts.attestors.byType }),
     createEntryService(common),
     createBundleService(common),
     createSvidService(common),
     createTrustDomainService(common),
     createLocalAuthorityService(common),
+    createLoggerService(common),
+    createDebugService(common),
+    standard,
   ]
+  return { all, close: () => standard.close() }
 }
