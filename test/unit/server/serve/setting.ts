@@ -162,4 +162,5 @@ const writer =
 const reader =
   <O extends DescMessage>(schema: O) =>
   (bytes: Buffer): MessageShape<O> =>
-    fromBinary(schema, bytes)
+    // As plain bytes, which tests compare.
+    fromBinary(schema, new Uint8Array(bytes))

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import { Bundle as BundleService } from '#spire/api/server/bundle/v1/bundle_pb.js'
+import { BatchDeleteFederatedBundleRequest_Mode as Mode } from '#spire/api/server/bundle/v1/bundle_pb.js'
+import { BundleMaskSchema, BundleSchema } from '#spire/api/types/bundle_pb.js'
+import type { Bundle, BundleMask } from '#spire/api/types/bundle_pb.js'
+import { status } from '../../../../../src/runtime/grpc-status.ts'
+import { createBundleService } from '../../../../../src/server/serve/bundle/service.ts'
+import { bundle as stored, entry, td } from '../../../../fakes/store-values.ts'
+import { setUp } from '../setting.ts'
+import type { Setting } from '../setting.ts'
+import { KEY, OTHER_KEY, OTHER_ROOT, ROOT, WRONG_KEY, full } from './messages.ts'
+import type { BundleInit } from './messages.ts'
+
+const {
+  batchCreateFederatedBundle: create_,
+  batchDeleteFederatedBundle: delete_,
+  batchSetFederatedBundle: set,
+  batchUpdateFederatedBundle: update,
+  countBundles,
+  getFederatedBundle,
+  listFederatedBundles,
+} = BundleService.method
+
+type Field = Exclude<keyof BundleMask & keyof Bundle, `$${string}`>
+const FIELDS = BundleMaskSchema.fields.map(({ localName }) => localName as Field)
+const FULL = create(BundleSchema, full('one.test'))
+
+interface Said {
+  readonly status?: { readonly code: number; readonly message: string } | undefined
+}
+const said = (results: readonly Said[]) =>
+  results.map((one) => [one.status?.code, one.status?.message])
+const lines = ({ audited }: Setting) =>
+  audited().map(
+    (line) => line.event === 'changed' && [line.object, line.action, line.key, line.revision],
+  )
+
+test('a federated bundle is kept in every field, and shown by masks', async (t) => {
+  const { call, registry } = await setUp(t, createBundleService)
+  const { results } = await call(create_, { bundle: [FULL] })
+  assert.deepEqual(said(results), [[status.OK, 'OK']])
+  assert.deepEqual(results[0]?.bundle, FULL)
+  assert.deepEqual(registry.bundle(td('one.test'))?.jwtAuthorities[0]?.expiresAt, 2_000_000_000_000)
+  assert.deepEqual(await call(getFederatedBundle, { trustDomain: 'spiffe://one.test' }), FULL)
+  assert.deepEqual((await call(listFederatedBundles, {})).bundles, [FULL])
+  for (const field of FIELDS) {
+    const outputMask = create(BundleMaskSchema, { [field]: true })
+    const only = create(BundleSchema, { trustDomain: 'one.test', [field]: FULL[field] })
+    const shown = [
+      await call(getFederatedBundle, { trustDomain: 'one.test', outputMask }),
+      (await call(listFederatedBundles, { outputMask })).bundles[0],
+      (await call(set, { bundle: [FULL], outputMask })).results[0]?.bundle,
+      (await call(update, { bundle: [FULL], outputMask })).results[0]?.bundle,
+    ]
+    for (const one of shown) assert.deepEqual(one, only, field)
+  }
+})
+
+test('BatchCreateFederatedBundle makes none anew, and refuses the own', async (t) => {
+  const setting = await setUp(t, createBundleService)
+  const { call } = setting
+  const { results } = await call(create_, {
+    bundle: [
+      { trustDomain: 'one.test', sequenceNumber: 1n },
+      { trustDomain: 'spiffe://one.test', sequenceNumber: 2n },
+      { trustDomain: 'example.org' },
+      { trustDomain: 'A.test' },
+      { trustDomain: '' },
+      { trustDomain: 'two.test' },
+    ],
+  })
+  const [first, second, own, upper, none, last] = said(results)
+  assert.deepEqual(
+    [first, last],
+    [
+      [status.OK, 'OK'],
+      [status.OK, 'OK'],
+    ],
+  )
+  assert.deepEqual(second, [status.ALREADY_EXISTS, 'bundle already exists'])
+  assert.deepEqual(own, [
+    status.INVALID_ARGUMENT,
+    "creating a federated bundle for the server's own trust domain is not allowed",
+  ])
+  for (const bad of [upper, none]) {
+    assert.equal(bad?.[0], status.INVALID_ARGUMENT)
+    assert.match(String(bad[1]), /^trust domain argument is not valid: /)
+  }
+  const kept = await call(getFederatedBundle, { trustDomain: 'one.test' })
+  assert.equal(kept.sequenceNumber, 1n)
+  assert.deepEqual(lines(setting), [
+    ['bundle', 'create', 'one.test', 1],
+    ['bundle', 'create', 'two.test', 0],
+  ])
+})
+
+const BROKEN: readonly (readonly [says: string, bundle: BundleInit])[] = [
+  [
+    'unable to parse X.509 authority: x509_authorities[1]: not a certificate',
+    { x509Authorities: [{ asn1: ROOT }, { asn1: ROOT.subarray(0, 50) }] },
+  ],
+  [
+    'unable to parse X.509 authority: x509_authorities[0]: not a certificate',
+    { x509Authorities: [{ asn1: Buffer.concat([ROOT, OTHER_ROOT]) }] },
+  ],
+  [
+    'unable to parse JWT authority: jwt_authorities[0]: missing key ID',
+    { jwtAuthorities: [{ publicKey: KEY }] },
+  ],
+  [
+    'unable to parse JWT authority: jwt_authorities[0]: no public key',
+    { jwtAuthorities: [{ keyId: 'a', publicKey: Uint8Array.of(1) }] },
+  ],
+  [
+    'unable to parse JWT authority: jwt_authorities[0]: no key that signs JWT-SVIDs',
+    { jwtAuthorities: [{ keyId: 'a', publicKey: WRONG_KEY }] },
+  ],
+  [
+    'unable to parse JWT authority: jwt_authorities[0]: expires_at is not an instant',
+    { jwtAuthorities: [{ keyId: 'a', publicKey: KEY, expiresAt: -1n }] },
+  ],
+  [
+    'unable to parse JWT authority: jwt_authorities[1]: its key ID is that of another key',
+    {
+      jwtAuthorities: [
+        { keyId: 'a', publicKey: KEY },
+        { keyId: 'a', publicKey: OTHER_KEY },
+      ],
+    },
+  ],
+  [
+    'unable to parse WIT authority: wit_authorities[0]: missing key ID',
+    { witAuthorities: [{ publicKey: KEY }] },
+  ],
+  ['refresh_hint is not a number of seconds from 0 to 2147483647', { refreshHint: -1n }],
+  ['refresh_hint is not a number of seconds from 0 to 2147483647', { refreshHint: 2n ** 31n }],
+  ['sequence_number is above 9007199254740991', { sequenceNumber: 2n ** 53n }],
+]
+
+for (const [says, broken] of BROKEN)
+  test(`a federated bundle is refused: ${says}`, async (t) => {
+    const { call, store } = await setUp(t, createBundleService)
+    await store.bundles.change(td('two.test'), () => stored('two.test'))
+    const bad = { ...broken, trustDomain: 'one.test' }
+    const good = { trustDomain: 'two.test', sequenceNumber: 7n }
+    const request = { bundle: [bad, good] }
+    for (const asked of [call(create_, request), call(set, request), call(update, request)]) {
+      const { results } = await asked
+      const [code, message] = said(results)[0] ?? []
+      assert.equal(code, status.INVALID_ARGUMENT)
+      assert.ok(String(message).startsWith(`failed to convert bundle: ${says}`), String(message))
+    }
+    assert.equal(await store.bundles.get(td('one.test')), undefined)
+    assert.equal((await store.bundles.get(td('two.test')))?.sequence, 7)
+  })
+
+test('authorities that are given twice are kept once', async (t) => {
+  const { call } = await setUp(t, createBundleService)
+  const twice = <T>(one: T): T[] => [one, one]
+  const { results } = await call(set, {
+    bundle: [
+      {
+        trustDomain: 'one.test',
+        x509Authorities: twice({ asn1: ROOT }),
+        jwtAuthorities: twice({ keyId: 'a', publicKey: KEY }),
+      },
+    ],
+  })
+  const kept = results[0]?.bundle
+  assert.deepEqual([kept?.x509Authorities.length, kept?.jwtAuthorities.length], [1, 1])
+})
+
+test('BatchSetFederatedBundle makes and replaces; BatchUpdateFederatedBundle changes what its mask names of one that is there', async (t) => {
+  const setting = await setUp(t, createBundleService)
+  const { call } = setting
+  const refused = await call(update, { bundle: [FULL, { trustDomain: 'example.org' }] })
+  assert.deepEqual(said(refused.results), [
+    [status.NOT_FOUND, 'bundle not found'],
+    [
+      status.INVALID_ARGUMENT,
+      "updating a federated bundle for the server's own trust domain is not allowed",
+    ],
+  ])
+  const own = await call(set, { bundle: [{ trustDomain: 'example.org' }] })
+  assert.deepEqual(said(own.results), [
+    [
+      status.INVALID_ARGUMENT,
+      "setting a federated bundle for the server's own trust domain is not allowed",
+    ],
+  ])
+  assert.deepEqual((await call(set, { bundle: [FULL] })).results[0]?.bundle, FULL)
+  const empty = create(BundleSchema, { trustDomain: 'one.test' })
+  for (const field of FIELDS) {
+    const { results } = await call(update, { bundle: [empty], inputMask: { [field]: true } })
+    assert.deepEqual(
+      results[0]?.bundle,
+      create(BundleSchema, { ...FULL, [field]: empty[field] }),
+      field,
+    )
+    await call(set, { bundle: [FULL] })
+  }
+  assert.deepEqual((await call(update, { bundle: [empty] })).results[0]?.bundle, empty)
+  assert.deepEqual((await call(set, { bundle: [empty] })).results[0]?.bundle, empty)
+  assert.ok(lines(setting).every((line) => line !== false && line[2] === 'one.test'))
+})
+
+test('BatchDeleteFederatedBundle by each mode: entries hold it, go with it, or part with it', async (t) => {
+  const setting = await setUp(t, createBundleService)
+  const { call, store } = setting
+  const trustDomains = ['one.test', 'spiffe://one.test', 'example.org', 'A']
+  await call(set, { bundle: [FULL, create(BundleSchema, full('two.test'))] })
+  await store.entries.create([
+    entry('/a', { id: 'a' as never, federatesWith: [td('one.test')] }),
+    entry('/b', { id: 'b' as never, federatesWith: [td('one.test'), td('two.test')] }),
+    entry('/c', { id: 'c' as never }),
+  ])
+  setting.audited()
+  const restricted = await call(delete_, { trustDomains })
+  assert.deepEqual(said(restricted.results).slice(0, 3), [
+    [
+      status.FAILED_PRECONDITION,
+      'failed to delete federated bundle: cannot delete bundle; federated with 2 registration entries',
+    ],
+    [
+      status.FAILED_PRECONDITION,
+      'failed to delete federated bundle: cannot delete bundle; federated with 2 registration entries',
+    ],
+    [status.INVALID_ARGUMENT, 'removing the bundle for the server trust domain is not allowed'],
+  ])
+  assert.equal(restricted.results[3]?.status?.code, status.INVALID_ARGUMENT)
+  assert.deepEqual(
+    restricted.results.map(({ trustDomain }) => trustDomain),
+    trustDomains,
+  )
+  assert.deepEqual(lines(setting), [])
+
+  const parted = await call(delete_, { trustDomains: ['two.test'], mode: Mode.DISSOCIATE })
+  assert.deepEqual(said(parted.results), [[status.OK, 'OK']])
+  assert.deepEqual(lines(setting), [
+    ['bundle', 'delete', 'two.test', undefined],
+    ['entry', 'update', 'b', 1],
+  ])
+  const gone = await call(delete_, { trustDomains: trustDomains.slice(0, 2), mode: Mode.DELETE })
+  assert.deepEqual(said(gone.results), [
+    [status.OK, 'OK'],
+    [status.NOT_FOUND, 'bundle not found'],
+  ])
+  assert.deepEqual(lines(setting), [
+    ['bundle', 'delete', 'one.test', undefined],
+    ['entry', 'delete', 'a', 0],
+    ['entry', 'delete', 'b', 1],
+  ])
+  assert.equal(await store.entries.count({}), 1)
+  assert.equal(setting.registry.bundle(td('one.test')), undefined)
+  assert.equal(setting.registry.entry('a' as never), undefined)
+  await assert.rejects(call(delete_, { trustDomains, mode: 9 as Mode }), {
+    code: status.INVALID_ARGUMENT,
+  })
+})
+
+test('GetFederatedBundle tells of none, and not of the own', async (t) => {
+  const { call } = await setUp(t, createBundleService)
+  await assert.rejects(call(getFederatedBundle, { trustDomain: 'one.test' }), {
+    code: status.NOT_FOUND,
+    details: 'bundle not found',
+  })
+  await assert.rejects(call(getFederatedBundle, { trustDomain: 'example.org' }), {
+    code: status.INVALID_ARGUMENT,
+    details: "getting a federated bundle for the server's own trust domain is not allowed",
+  })
+  await assert.rejects(call(getFederatedBundle, { trustDomain: 'A' }), {
+    code: status.INVALID_ARGUMENT,
+  })
+})
+
+test('ListFederatedBundles in pages leaves out the own bundle, and no page is shorter for it', async (t) => {
+  const { call, store } = await setUp(t, createBundleService)
+  const names = ['a.test', 'd.test', 'f.test', 'g.test', 'h.test']
+  for (const name of [...names, 'example.org'])
+    await store.bundles.change(td(name), () => stored(name))
+  for (const pageSize of [1, 2, 3, 4, 5]) {
+    const pages: string[][] = []
+    let pageToken = ''
+    do {
+      const page = await call(listFederatedBundles, { pageSize, pageToken })
+      pages.push(page.bundles.map(({ trustDomain }) => trustDomain))
+      pageToken = page.nextPageToken
+    } while (pageToken !== '' && pages.length < 9)
+    assert.deepEqual(pages.flat(), names)
+    assert.ok(pages.every((page, at) => page.length === pageSize || at === pages.length - 1))
+  }
+  assert.equal((await call(listFederatedBundles, {})).bundles.length, 5)
+  // As SPIRE counts: the own one too.
+  assert.equal((await call(countBundles, {})).count, 6)
+})
