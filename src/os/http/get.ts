@@ -62,8 +62,9 @@ export function httpGet(target: HttpTarget, options: HttpGetOptions): Promise<st
     response.setEncoding('latin1')
     response.on('data', (chunk: string) => {
       body += chunk
-      if (body.length > mostBytes)
-        asked.destroy(new Error(`the answer is longer than ${mostBytes} bytes`))
+      if (body.length <= mostBytes) return
+      reject(new Error(`the answer is longer than ${mostBytes} bytes`))
+      asked.destroy()
     })
     response.on('error', reject)
     response.on('end', () => {
