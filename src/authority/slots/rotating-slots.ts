@@ -79,6 +79,7 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
   prepare(): Promise<void> {
     return this.#changing(async () => {
       if (this.#set.successor() === undefined) await this.#set.prepare()
+      else await this.#set.saveAgain()
       // Whoever prepares one for others must know that they have not been told.
       if (this.#options.announcer !== undefined) this.#expectPublished(this.#set.successor())
     })
@@ -86,6 +87,7 @@ export class RotatingSlots<Slot extends RotatingSlot, State> {
 
   activate(): Promise<void> {
     return this.#changing(async () => {
+      await this.#set.saveAgain()
       const successor = this.#set.successor()
       if (successor === undefined) throw unavailable('no authority is prepared: prepare one first')
       // Were the agent to end now, nobody could verify what it had signed.

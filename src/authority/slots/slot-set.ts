@@ -65,8 +65,13 @@ export class SlotSet<Slot extends RotatingSlot, State> {
       if (actions.length === 0) break
       for (const action of actions) await this.#act(action)
     }
-    if (!this.#saved) await this.#save()
+    await this.saveAgain()
     this.publish({ makeFault: undefined })
+  }
+
+  /** Where it could not be stored, or the others not be told. */
+  async saveAgain(): Promise<void> {
+    if (!this.#saved) await this.#save()
   }
 
   /** The slot that signs now. */
