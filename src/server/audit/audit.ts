@@ -85,6 +85,16 @@ export function createAudit(options: AuditOptions): Audit {
   }
 }
 
+/** The same audit, of which each line is told too once it is written. */
+export function tapAudit(audit: Audit, listen: (event: AuditEvent) => void): Audit {
+  return {
+    write(event) {
+      audit.write(event)
+      listen(event)
+    },
+  }
+}
+
 /** Instants as text, as the line's own time is. */
 function inOrder(fields: Omit<AuditEvent, 'event'>): LogFields {
   if (!('expiresAt' in fields) || typeof fields.expiresAt !== 'number') return { ...fields }

@@ -34,6 +34,8 @@ export interface Steps {
   activate(id: string, asked: Asked): Promise<State>
   taint(id: string, asked: Asked): Promise<State>
   revoke(id: string, asked: Asked): Promise<State>
+  /** Whether one can be tainted and revoked: not where what is trusted is a CA above it. */
+  withdraws(): Promise<boolean>
 }
 
 const NAMES = { x509: 'X.509', jwt: 'JWT' } as const
@@ -110,6 +112,7 @@ export function createSteps(kind: 'x509' | 'jwt', parts: LocalAuthorityParts): S
     },
     taint: (id, asked) => withdraw('taint', id, asked),
     revoke: (id, asked) => withdraw('revoke', id, asked),
+    withdraws: async () => (await upstreams()).size === 0,
   }
 }
 

@@ -74,7 +74,7 @@ export function csrFault(thrown: unknown): ItemStatus {
 }
 
 async function signed(
-  { issuing, svid, audit, onIssued }: SvidParts,
+  { issuing, svid, audit }: SvidParts,
   { entry, spki }: { readonly entry: ServerEntry; readonly spki: Buffer },
   { caller, method }: Asked,
 ): Promise<Result> {
@@ -97,7 +97,6 @@ async function signed(
     entryId: entry.id,
     entryRevision: entry.revision,
   })
-  onIssued?.('x509-svid')
   const expiresAt = BigInt(notAfter / 1000)
   return {
     status: ITEM_OK,

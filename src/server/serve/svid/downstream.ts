@@ -18,7 +18,7 @@ export async function newDownstreamCa(
   { csr, preferredTtl }: NewDownstreamX509CARequest,
   { peer, caller, method }: Asked,
 ): Promise<MessageInitShape<typeof NewDownstreamX509CAResponseSchema>> {
-  const { registry, issuing, trustDomain, audit, faulted, onIssued } = parts
+  const { registry, issuing, trustDomain, audit, faulted } = parts
   const spiffeId = peer.kind === 'remote' ? peer.svid?.spiffeId : undefined
   const named = spiffeId === undefined ? [] : registry.entriesNamed(spiffeId)
   const entry = named.find(({ downstream }) => downstream)
@@ -46,7 +46,6 @@ export async function newDownstreamCa(
     entryId: entry.id,
     entryRevision: entry.revision,
   })
-  onIssued?.(issued)
   return {
     caCertChain: chain.slice(),
     x509Authorities: bundle.x509Authorities.map(({ certificate }) => certificate),

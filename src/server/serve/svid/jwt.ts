@@ -54,7 +54,7 @@ interface Wanted {
 }
 
 async function sign(
-  { issuing, audit, faulted, onIssued }: SvidParts,
+  { issuing, audit, faulted }: SvidParts,
   { of, ...wanted }: Wanted,
   { caller, method }: Asked,
 ): Promise<MessageInitShape<typeof JWTSVIDSchema>> {
@@ -67,7 +67,6 @@ async function sign(
     })
   const issued = 'jwt-svid'
   audit.write({ event: 'issued', caller, method, issued, spiffeId, authorityId, expiresAt, ...of })
-  onIssued?.(issued)
   return {
     token,
     id: idMessage(spiffeId),

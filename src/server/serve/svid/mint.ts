@@ -15,7 +15,7 @@ import { asCall, failed, invalid } from '../worded.ts'
 import type { SvidParts } from './parts.ts'
 
 export async function mintX509Svid(
-  { trustDomain, issuing, svid, audit, faulted, onIssued }: SvidParts,
+  { trustDomain, issuing, svid, audit, faulted }: SvidParts,
   { csr, ttl }: MintX509SVIDRequest,
   { caller, method }: Asked,
 ): Promise<MessageInitShape<typeof MintX509SVIDResponseSchema>> {
@@ -32,7 +32,6 @@ export async function mintX509Svid(
   const serial = serialNumberOf(chain[0]!)
   const expiresAt = notAfter
   audit.write({ event: 'issued', caller, method, issued, spiffeId, serial, authorityId, expiresAt })
-  onIssued?.(issued)
   return {
     svid: {
       certChain: chain.slice(),

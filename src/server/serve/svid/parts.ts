@@ -1,7 +1,7 @@
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Random } from '../../../runtime/random.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
-import type { Audit, Issuance } from '../../audit/audit.ts'
+import type { Audit } from '../../audit/audit.ts'
 import type { Registry } from '../../enroll/registry.ts'
 import type { Issuing } from '../../issue/issuing.ts'
 import type { Faulted } from '../service.ts'
@@ -19,6 +19,4 @@ export interface SvidParts {
   readonly svid: { readonly ttlMs: number; readonly jwtTtlMs: number }
   /** Signatures a second for one address; false: as many as can be made. Unset: SPIRE's 500. */
   readonly signingsPerSecond?: number | false
-  /** Told of each that was signed. */
-  readonly onIssued?: (what: Issuance['issued']) => void
 }
