@@ -20,7 +20,7 @@ import type { WorkloadClient } from '../workload/client.ts'
 import { createWorkloadClient } from '../workload/client.ts'
 import type { Io } from './io.ts'
 import { DEFAULT_AGENT_SOCKET } from './options.ts'
-import { readFile } from './validate.ts'
+import { readFile } from './read-file.ts'
 
 /** `timeout` in ms. */
 export interface FilesArguments {

@@ -10,7 +10,7 @@ import { startServer } from '../server/server.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { Io } from './io.ts'
 import { runUntilSignal } from './run-until-signal.ts'
-import { readFile } from './validate.ts'
+import { readFile } from './read-file.ts'
 import { VERSION } from './version.ts'
 
 interface Loaded {

@@ -109,7 +109,10 @@ function statusTable(status: GetStatusResponse, now: number): string {
   return `${fields}${sources}${problems === '' ? '' : `\n${problems}`}`
 }
 
-function serverFields({ server }: GetStatusResponse, now: number): readonly (readonly [string, string | undefined])[] {
+function serverFields(
+  { server }: GetStatusResponse,
+  now: number,
+): readonly (readonly [string, string | undefined])[] {
   if (server === undefined) return []
   return [
     ['server', server.address],

@@ -3,15 +3,15 @@ import { attachedCa } from '../authority/disk-files.ts'
 import type { AgentConfig, NamedFiles } from '../config/agent-config.ts'
 import { namedFiles, readAgentConfig } from '../config/agent-config.ts'
 import { faultLine } from '../config/fault.ts'
-import { readLimited } from '../os/files.ts'
 import { openCaFiles } from '../os/key-files.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { SpindleError, messageOf } from '../runtime/errors.ts'
+import { SpindleError } from '../runtime/errors.ts'
 import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts'
 import type { Io } from './io.ts'
-
-const MOST_BYTES = 64 * 2 ** 20
+import { readLinkFiles } from './link-files.ts'
+import { readFile } from './read-file.ts'
+import type { Attempt } from './read-file.ts'
 
 interface LoadedConfig {
   readonly config: AgentConfig
@@ -47,14 +47,8 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
   return { config, warnings: said }
 }
 
-/** Takes the warnings of a check, or the fault that it throws; `name` is `entries`, `bundle partner.test`, `authority`. */
-export type Attempt = (
-  name: string,
-  check: () => readonly string[] | Promise<readonly string[]>,
-) => Promise<void>
-
 export async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promise<void> {
-  const { trustDomain, entries, bundles = {}, authority, svid } = named
+  const { trustDomain, entries, bundles = {}, authority, svid, stateDir } = named
   if (trustDomain !== undefined && entries !== undefined)
     await attempt('entries', () =>
       readEntriesOf({ trustDomain, entries, bundles }, readFile(entries.file)).warnings.map(
@@ -68,6 +62,8 @@ export async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promi
           (note) => `${bundle.file}: ${note}`,
         ),
       )
+  if (authority?.kind === 'server' && trustDomain !== undefined && stateDir !== undefined)
+    await readLinkFiles({ trustDomain, stateDir, authority }, attempt)
   if (authority?.kind === 'disk' && svid !== undefined)
     await attempt('authority', async () => {
       const material = openCaFiles(authority, systemClock).read()
@@ -82,18 +78,6 @@ function isTrustDomain(name: string): name is TrustDomain {
     return parseTrustDomain(name) === name
   } catch {
     return false
-  }
-}
-
-/** @throws SpindleError `config_invalid` naming the file */
-export function readFile(path: string): string {
-  try {
-    return readLimited(path, MOST_BYTES).toString('utf8')
-  } catch (thrown) {
-    if (thrown instanceof SpindleError) throw thrown
-    throw new SpindleError('config_invalid', `${path} cannot be read: ${messageOf(thrown)}`, {
-      cause: thrown,
-    })
   }
 }
 

@@ -144,14 +144,14 @@ export function readAgentConfig(
 
 /** What a config says of the other files it names, and what it takes to read them. */
 export type NamedFiles = Partial<
-  Pick<AgentConfig, 'trustDomain' | 'entries' | 'bundles' | 'authority' | 'svid'>
+  Pick<AgentConfig, 'trustDomain' | 'entries' | 'bundles' | 'authority' | 'svid' | 'stateDir'>
 >
 
 /** The files that a config with faults names all the same, so that their faults are told together with its own. */
 export function namedFiles(text: string, { file }: { readonly file: string }): NamedFiles {
   const source = readYaml(text)
   if (source.faults.length > 0) return {}
-  const { trustDomain, entries, bundles, authority, svid } = readShape(
+  const { trustDomain, entries, bundles, authority, svid, stateDir } = readShape(
     agentSchema,
     source.value,
   ).fields
@@ -167,6 +167,7 @@ export function namedFiles(text: string, { file }: { readonly file: string }): N
     ...(bundles && { bundles: resolvedBundles(bundles, full) }),
     ...(attached && { authority: resolvedAgentAuthority(attached, full) }),
     ...(svid && { svid: resolvedSvid(svid) }),
+    ...(stateDir && { stateDir: full(stateDir) }),
   }
 }
 

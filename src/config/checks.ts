@@ -185,8 +185,8 @@ function mapping(value: unknown): Readonly<Record<string, unknown>> {
 export function agentWarnings(file: AgentFile): readonly PathFault[] {
   const warnings: PathFault[] = []
   const { authority } = file
-  if (authority.kind === 'server') warnings.push(...linkWarnings(authority.attest))
-  if (file.svid.ttl < SHORT_TTL_MS)
+  if (authority.kind === 'server') warnings.push(...linkWarnings(authority))
+  else if (file.svid.ttl < SHORT_TTL_MS)
     warnings.push({
       path: ['svid', 'ttl'],
       message: `is ${durationText(file.svid.ttl)}: below 1m a short fault of the authority already lets X.509-SVIDs expire`,

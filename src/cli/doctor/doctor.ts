@@ -12,6 +12,7 @@ import { envoyVerdicts } from './envoy.ts'
 import { bundleVerdicts, readFiles, storedAuthority, storedJwtKeys } from './files.ts'
 import { hostVerdicts } from './host.ts'
 import { report } from './report.ts'
+import { serverVerdicts } from './server.ts'
 import type { Setting } from './setting.ts'
 import { httpVerdict, socketVerdicts, stateVerdict } from './sockets.ts'
 import type { Verdict } from './verdict.ts'
@@ -52,6 +53,7 @@ async function examine(
     ...(config === undefined ? [] : bundleVerdicts(config, clock)),
     ...stateVerdict(setting),
     ...(await authority(setting)),
+    ...(await serverVerdicts(setting)),
     ...(await socketVerdicts(setting, paths)),
     ...(await httpVerdict(setting)),
     ...agent.verdicts,

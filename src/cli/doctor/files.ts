@@ -17,7 +17,9 @@ import type { Clock } from '../../runtime/clock.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { parseTrustDomain } from '../../spiffe/spiffe-id.ts'
 import { span } from '../output.ts'
-import { readFile, readNamedFiles } from '../validate.ts'
+import { linkFileOf } from '../link-files.ts'
+import { readFile } from '../read-file.ts'
+import { readNamedFiles } from '../validate.ts'
 import type { Verdict } from './verdict.ts'
 import { fail, ok, warn } from './verdict.ts'
 
@@ -65,6 +67,7 @@ function fileOf(config: AgentConfig, name: string): string {
   if (name === 'entries') return config.entries?.file ?? ''
   const bundle = name.replace(/^bundle /, '') as keyof AgentConfig['bundles']
   const { authority } = config
+  if (authority.kind === 'server') return linkFileOf(authority, name)
   if (name !== 'authority') return config.bundles[bundle]?.file ?? ''
   if (authority.kind !== 'disk') return ''
   return 'pkcs12File' in authority ? authority.pkcs12File : authority.certFile

@@ -31,13 +31,21 @@ function exactlyOne(
 }
 
 /** What is allowed and most likely not meant. */
-export function linkWarnings(attest: {
-  readonly kind: string
-  readonly token?: string | undefined
+export function linkWarnings(authority: {
+  readonly insecure?: true | undefined
+  readonly attest: { readonly kind: string; readonly token?: string | undefined }
 }): readonly PathFault[] {
-  if (attest.token === undefined) return []
-  const path = ['authority', 'attest', 'token']
-  const message =
-    'is in this file: whoever may read it can be this node until the token is used; a tokenFile of the agent alone is safer'
-  return [{ path, message }]
+  const warnings: PathFault[] = []
+  if (authority.insecure === true)
+    warnings.push({
+      path: ['authority', 'insecure'],
+      message: 'is true: whoever answers at the address first is taken for the server',
+    })
+  if (authority.attest.token !== undefined)
+    warnings.push({
+      path: ['authority', 'attest', 'token'],
+      message:
+        'is in this file: whoever may read it can be this node until the token is used; a tokenFile of the agent alone is safer',
+    })
+  return warnings
 }

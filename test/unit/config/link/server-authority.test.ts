@@ -56,13 +56,13 @@ test('readAgentConfig() resolves each way a node attests', () => {
   })
 })
 
-test('readAgentConfig() warns of a token in the config file, and never says it', () => {
+test('readAgentConfig() warns of trust that nothing is behind, and of a token in the config file, which it never says', () => {
   const { warnings } = read(
     agent('address: "h:1", insecure: true, attest: { kind: join-token, token: s3cret-token }'),
   )
   assert.deepEqual(
     warnings.map(({ path }) => path),
-    ['authority.attest.token'],
+    ['authority.insecure', 'authority.attest.token'],
   )
   assert.doesNotMatch(JSON.stringify(warnings), /s3cret/)
 })
