@@ -12,6 +12,7 @@ import type { PageSecret, PageSidecar, PageSlot, PageState } from '../http/page-
 import type { PeerHandle } from '../os/peer-credentials.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { nextTurn } from '../runtime/slices.ts'
+import { NO_END } from '../telemetry/expiry-gauge.ts'
 import type { Bundles } from './obtain/bundles.ts'
 import type { Identities } from './obtain/identities.ts'
 import { describeAuthority, describeBundle, describeSidecar } from './serve/describe.ts'
@@ -103,7 +104,7 @@ function pageSlot({ authorityId, status, notBefore, notAfter, activatesAt }: Slo
     authorityId,
     status,
     notBefore: instant(notBefore) ?? 0,
-    notAfter: instant(notAfter) ?? 0,
+    notAfter: instant(notAfter) ?? NO_END,
     ...given('activatesAt', instant(activatesAt)),
   }
 }

@@ -27,6 +27,7 @@ import { SpindleError } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shown-text.ts'
 import type { Bundle } from '../../spiffe/bundle.ts'
 import { serializeBundle } from '../../spiffe/bundle.ts'
+import { NO_END } from '../../telemetry/expiry-gauge.ts'
 import type { SourceState } from '../match/source.ts'
 import type { JwtRotationReport } from './admin/rotation.ts'
 import type { Sidecar } from './sidecar.ts'
@@ -114,8 +115,11 @@ export function describeAuthority(
 const describeSlot = (slot: SlotView): MessageInitShape<typeof SlotSchema> => ({
   authorityId: slot.authorityId,
   status: slot.status,
-  ...at('notBefore', slot.notBefore),
-  ...at('notAfter', slot.notAfter),
+  // Of keys in a server's bundle no life is known.
+  ...(slot.notAfter !== NO_END && {
+    ...at('notBefore', slot.notBefore),
+    ...at('notAfter', slot.notAfter),
+  }),
   ...at('activatesAt', slot.activatesAt),
 })
 

@@ -12,7 +12,10 @@ import type { Bundle } from '../../../src/spiffe/bundle.ts'
 import { parseTrustDomain } from '../../../src/spiffe/spiffe-id.ts'
 import { createLog } from '../../../src/telemetry/log.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import type { LinkState } from '../../../src/agent/obtain/server/link.ts'
+import { createFeed } from '../../../src/runtime/feed.ts'
 import { createManualClock } from '../../fakes/clock.ts'
+import { UP } from '../../fakes/server-link.ts'
 import { createOperatorCa } from '../../fakes/operator-ca.ts'
 import { entry, HOUR } from './obtain/setting.ts'
 
@@ -114,4 +117,36 @@ test('reportBundles: the life of the authority that ends last, the refresh hint,
   assert.equal(await value(of('refresh_hint_seconds')), undefined)
   report(new Map())
   assert.equal(await value(of('certificates')), undefined)
+})
+
+test('reportMoment: what an agent has of its server, and nothing of the kind without one', async () => {
+  const { clock, report, moment, value } = setUp()
+  const shown = () =>
+    Promise.all(
+      [
+        'connected',
+        'heard_seconds_ago',
+        'svid_seconds_left',
+        'bootstrap_unverified',
+        'cache_ok',
+      ].map((name) => value(`server_${name}`)),
+    )
+  report(moment({}))
+  assert.deepEqual(await shown(), [undefined, undefined, undefined, undefined, undefined])
+  const now = clock.now()
+  const state = createFeed<LinkState>({ ...UP, heardAt: now - 2_000, svidNotAfter: now + 5_000 })
+  const server = { address: 'h:1', state, cache: { fault: undefined } }
+  report(moment({ server }))
+  assert.deepEqual(await shown(), [1, 2, 5, 0, 1])
+  state.set({
+    ...UP,
+    fault: 'away',
+    bootstrap: 'unverified',
+    heardAt: undefined,
+    svidNotAfter: undefined,
+  })
+  report(moment({ server: { ...server, cache: { fault: 'no space' } } }))
+  assert.deepEqual(await shown(), [0, undefined, undefined, 1, 0])
+  report(moment({ server: { ...server, cache: undefined } }))
+  assert.equal((await shown())[4], undefined)
 })

@@ -5,17 +5,22 @@ import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { healthChecks } from '../../../src/agent/health.ts'
+import type { LinkState } from '../../../src/agent/obtain/server/link.ts'
 import type { Sources } from '../../../src/agent/sources.ts'
 import { SecretDiscoveryService } from '../../../src/gen/envoy/service/secret/v3/sds_pb.js'
+import type { Registry } from '../../../src/registration/match.ts'
+import { createRegistry } from '../../../src/registration/match.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import type { ErrorCode } from '../../../src/runtime/errors.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
+import { createFeed } from '../../../src/runtime/feed.ts'
 import type { Probe } from '../../../src/telemetry/health.ts'
 import { createHealth } from '../../../src/telemetry/health.ts'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { statusOf } from '../../../src/wire/status.ts'
 import { createFakeAuthority, createFakeJwtAuthority, slotView } from '../../fakes/authority.ts'
 import { temporaryFolder } from '../../fakes/folder.ts'
+import { UP } from '../../fakes/server-link.ts'
 
 /** Health of an agent whose socket answers `code`; undefined: nobody listens. */
 async function healthOf(t: TestContext, code: ErrorCode | undefined) {
@@ -92,4 +97,39 @@ test('an agent without a key that signs JWT-SVIDs is live and not ready', async 
   assert.equal(await ok('ready'), false)
   assert.match(JSON.stringify(await health.ready()), /no key for JWT-SVIDs is active/)
   assert.equal(await ok('live'), true)
+})
+
+test('an agent with a server is ready while it serves what is valid, and says what it has of the server', async () => {
+  const state = createFeed<LinkState>({ ...UP, bootstrap: 'unverified' })
+  const entries = createFeed<Registry | undefined>(undefined)
+  let missing = 0
+  const checks = healthChecks({
+    socket: '/nowhere',
+    authority: createFakeAuthority(systemClock),
+    jwtAuthority: createFakeJwtAuthority(systemClock),
+    sources: { entries, states: () => [] } as unknown as Sources,
+    identities: { missing: () => missing },
+    server: { address: 'h:1', state, cache: undefined },
+    clock: systemClock,
+  })
+  const run = async (name: string): Promise<string> => {
+    const check = checks.find((one) => one.name === name && one.probes.includes('ready'))
+    assert(check !== undefined, name)
+    return check.run().then(
+      (detail) => `ok ${detail}`,
+      (thrown: unknown) => String(thrown),
+    )
+  }
+  assert.equal(
+    checks.some(({ name }) => name === 'authority'),
+    false,
+  )
+  assert.equal(await run('server'), 'ok h:1: connected, by sync')
+  assert.equal(await run('bootstrap'), 'ok unverified')
+  state.set({ ...UP, fault: 'connection refused' })
+  assert.equal(await run('server'), 'SpindleError: h:1: connection refused')
+  entries.set(createRegistry([]))
+  assert.match(await run('server'), /^ok h:1: connection refused; what is valid is served/)
+  missing = 2
+  assert.match(await run('server'), /^SpindleError: .*; 2 identities in use cannot be signed/)
 })
