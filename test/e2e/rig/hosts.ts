@@ -50,7 +50,7 @@ export async function createHosts(rig: Rig, count: number): Promise<readonly Hos
   return Promise.all(
     holders.map(async (pid, index) => ({
       address: `10.99.0.${index + 1}`,
-      through: within(pid),
+      through: ['nsenter', ...within(pid)],
       app: (body: string) => startApp(rig, pid, body),
       get: await startRelay(rig, pid, `relay-${index}.sock`),
       async link(up) {
@@ -61,11 +61,11 @@ export async function createHosts(rig: Rig, count: number): Promise<readonly Hos
   )
 }
 
-const within = (pid: number): string[] => ['nsenter', `--net=/proc/${pid}/ns/net`, '--']
+/** Arguments of nsenter. */
+const within = (pid: number): string[] => [`--net=/proc/${pid}/ns/net`, '--']
 
 async function ip(pid: number, args: readonly string[]): Promise<void> {
-  const [command, ...rest] = [...within(pid), 'ip', ...args]
-  await run(command, rest, { timeout: DEADLINE_MS })
+  await run('nsenter', [...within(pid), 'ip', ...args], { timeout: DEADLINE_MS })
 }
 
 /** A process that does nothing keeps a namespace. */
@@ -100,16 +100,16 @@ setTimeout(() => process.exit(), ${HOLD_SECONDS * 1000}).unref()
 `
 
 async function startApp(rig: Rig, pid: number, body: string): Promise<number> {
-  const [command, ...rest] = [...within(pid), process.execPath, '-e', APP, body]
-  const app = await startChild(command, rest)
+  const command = [...within(pid), process.execPath, '-e', APP, body]
+  const app = await startChild('nsenter', command)
   rig.atEnd(() => app.stop())
   return Number((await app.line((line) => line.startsWith('port '))).slice('port '.length))
 }
 
 async function startRelay(rig: Rig, pid: number, name: string): Promise<Host['get']> {
   const path = join(rig.folder, name)
-  const [command, ...rest] = [...within(pid), process.execPath, '-e', RELAY, path]
-  const relay = await startChild(command, rest)
+  const command = [...within(pid), process.execPath, '-e', RELAY, path]
+  const relay = await startChild('nsenter', command)
   rig.atEnd(() => relay.stop())
   await relay.line((line) => line === 'ready')
   return (port, target = '/') =>
