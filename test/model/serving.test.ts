@@ -8,6 +8,7 @@ import { createServingIndex } from '../../src/registration/serving.ts'
 import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts'
 import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts'
 import { FULL } from './full.ts'
+import { servedBy } from './serving-rule.ts'
 
 const server = parseSpiffeId('spiffe://td/spire/server')
 const agents = ['1', '2', '3', '4'].map((name) => parseSpiffeId(`spiffe://td/spire/agent/${name}`))
@@ -50,25 +51,8 @@ interface Model {
   readonly agents: Map<SpiffeId, readonly string[]>
 }
 
-/** The rule as it is said, by going round until nothing is added. */
-function obvious({ entries, agents: known }: Model, agent: SpiffeId): readonly ServerEntry[] {
-  const all = Array.from(entries.values())
-  const held = known.get(agent) ?? []
-  const aliases = all.filter(
-    (one) => one.parentId === server && one.selectors.every((needed) => held.includes(needed)),
-  )
-  const parents = new Set([agent, ...aliases.map(({ spiffeId }) => spiffeId)])
-  const served = new Set<ServerEntry>()
-  for (let before = -1; before !== served.size;) {
-    before = served.size
-    for (const one of all)
-      if (one.parentId !== server && parents.has(one.parentId)) {
-        served.add(one)
-        parents.add(one.spiffeId)
-      }
-  }
-  return Array.from(served).sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
-}
+const obvious = ({ entries, agents: known }: Model, agent: SpiffeId): readonly ServerEntry[] =>
+  servedBy(agent, Array.from(entries.values()), { server, selectors: known.get(agent) ?? [] })
 
 test('the serving index answers as the rule does, and each change names the agents it concerns, and few others', () => {
   let [served, changed, told] = [0, 0, 0]

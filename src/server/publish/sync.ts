@@ -34,7 +34,10 @@ export interface SyncParts {
   readonly trustDomain: TrustDomain
   readonly clock: Clock
   readonly registry: Registry
-  readonly store: Pick<Store, 'changes' | 'agents'>
+  readonly store: {
+    readonly changes: Pick<Store['changes'], 'since'>
+    readonly agents: Pick<Store['agents'], 'change'>
+  }
   readonly verifier: Pick<PeerVerifier, 'faultOf'>
   readonly audit: Audit
   readonly log: Log
