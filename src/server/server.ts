@@ -78,7 +78,7 @@ export async function startServer(
   }
   const doors = await openDoors({ ...parts, seldom })
   const sync = createSyncService({ ...parts, verifier: doors.verifier })
-  const { all, close } = createServices(parts)
+  const { all, close } = createServices({ ...parts, fleet: sync })
   const services = [sync, ...all]
   const pruning = createPruning(parts)
   for (const way of doors.ways) for (const service of services) service.addTo(way)

@@ -1,4 +1,5 @@
 /** serve: the services of the API, as they are added to both doors. */
+import { AuthorityRotation } from '#spindle/server/v1/rotation_pb.js'
 import { SyncService } from '#spindle/sync/v1/sync_pb.js'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
 import { Bundle } from '#spire/api/server/bundle/v1/bundle_pb.js'
@@ -18,12 +19,15 @@ import type { Audit } from '../audit/audit.ts'
 import type { NodeAttestors } from '../enroll/attest/node-attestors.ts'
 import type { Registry } from '../enroll/registry.ts'
 import type { Issuing } from '../issue/issuing.ts'
+import type { FleetView } from '../publish/fleet-view.ts'
 import { createAgentService } from '../serve/agent/service.ts'
 import { createBundleService } from '../serve/bundle/service.ts'
 import { createDebugService } from '../serve/debug.ts'
 import { createEntryService } from '../serve/entry/service.ts'
 import { createLocalAuthorityService } from '../serve/localauthority/service.ts'
 import { createLoggerService } from '../serve/logger.ts'
+import { createRotationService } from '../serve/rotation/service.ts'
+import { createUnseen } from '../serve/rotation/unseen.ts'
 import type { ApiService, Faulted } from '../serve/service.ts'
 import { createStandardServices } from '../serve/standard.ts'
 import { createSvidService } from '../serve/svid/service.ts'
@@ -39,11 +43,14 @@ export interface ServicesParts {
   readonly issuing: Issuing
   readonly audit: Audit
   readonly attestors: NodeAttestors
+  /** Who has what of the bundle and of the authorities. */
+  readonly fleet: FleetView
 }
 
 /** What reflection tells of. */
 const SERVICES = [
   Agent,
+  AuthorityRotation,
   Bundle,
   Debug,
   Entry,
@@ -64,8 +71,16 @@ export function createServices(parts: ServicesParts): Services {
   const { trustDomain, svid } = config
   const faulted: Faulted = (method, thrown) =>
     log.error({ method, error: messageOf(thrown) }, 'call failed by a fault in Spindle')
+  const unseen = createUnseen({ clock: parts.clock, jwtTtlMs: svid.jwtTtlMs })
+  const audit: Audit = {
+    write(event) {
+      parts.audit.write(event)
+      unseen.hear(event)
+    },
+  }
   const common = {
     ...parts,
+    audit,
     trustDomain,
     svid,
     faulted,
@@ -80,6 +95,7 @@ export function createServices(parts: ServicesParts): Services {
     createSvidService(common),
     createTrustDomainService(common),
     createLocalAuthorityService(common),
+    createRotationService({ ...common, unseen }),
     createLoggerService(common),
     createDebugService(common),
     standard,
