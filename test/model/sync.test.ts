@@ -257,7 +257,7 @@ async function run(steps: readonly Step[]): Promise<void> {
   for (const agent of fleet.values())
     if (agent.call === undefined || agent.call.ended) agent.open(world, agent.token)
   for (let left = true; left;) {
-    await settle(8)
+    await settle(24)
     left = Array.from(fleet.values(), (agent) => agent.apply()).includes(true)
   }
   for (const [id, agent] of fleet) {
