@@ -31,7 +31,7 @@ export interface Cache {
   follow(identities: Identities, registry: Feed<Registry | undefined>): void
   /** Why what there is now is not kept; undefined: it is, or nothing is to be. */
   readonly fault: string | undefined
-  /** Writes what is not written yet. */
+  /** Writes what is not written yet; what is to be remembered after that is written at once. */
   close(): Promise<void>
 }
 
@@ -91,6 +91,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
 
   let following: { identities: Identities; registry: Feed<Registry | undefined> } | undefined
   const unsubscribes: (() => void)[] = []
+  let ended = false
   const toKeep = (): readonly Kept[] => {
     const entries = following?.registry.current?.entries
     const served = entries && new Set(entries.map(lineOf))
@@ -109,8 +110,8 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     memory: latest,
     async remember(memory) {
       latest = memory
-      node.saver.changed()
-      await node.saver.flush()
+      const saved = node.saver.save()
+      await (ended ? node.saver.flush() : saved)
     },
     kept(entry) {
       const line = lineOf(entry)
@@ -128,6 +129,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
       return node.fault ?? identitiesFile.fault
     },
     async close() {
+      ended = true
       for (const unsubscribe of unsubscribes) unsubscribe()
       await Promise.all([node.saver.flush(), identitiesFile.saver.flush()])
       node.saver.close()

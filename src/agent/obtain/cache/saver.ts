@@ -8,6 +8,8 @@ import type { Random } from '../../../runtime/random.ts'
 export interface Saver {
   /** What is to be kept is another: it is written soon. */
   changed(): void
+  /** The same, at once where nothing was written for a while. Resolves when it is written, or could not be. */
+  save(): Promise<void>
   /** Writes now what is to be written. Never rejects: what failed is told, and tried again. */
   flush(): Promise<void>
   close(): void
@@ -34,6 +36,8 @@ export function createSaver(options: SaverOptions): Saver {
   let writing: Promise<void> | undefined
   let failures = 0
   let pauseMs = SOON_MS
+  let writtenAt = -Infinity
+  let waiting: (() => void)[] = []
 
   const write = async (): Promise<void> => {
     dirty = false
@@ -49,6 +53,7 @@ export function createSaver(options: SaverOptions): Saver {
       onSaved(messageOf(thrown))
       schedule(retryDelay(failures++, RETRY, random.fraction()))
     }
+    writtenAt = clock.monotonic()
   }
   const schedule = (delayMs: number): void => {
     timer ??= clock.after(delayMs, () => void flush())
@@ -56,6 +61,8 @@ export function createSaver(options: SaverOptions): Saver {
   const flush = async (): Promise<void> => {
     timer?.cancel()
     timer = undefined
+    const served = waiting
+    waiting = []
     // What is being written is of before.
     await writing
     if (dirty && writing === undefined) {
@@ -64,11 +71,18 @@ export function createSaver(options: SaverOptions): Saver {
       })
     }
     await writing
+    for (const done of served) done()
   }
   return {
     changed() {
       dirty = true
       schedule(pauseMs)
+    },
+    save() {
+      dirty = true
+      if (clock.monotonic() - writtenAt >= pauseMs) return flush()
+      schedule(pauseMs)
+      return new Promise((done) => void waiting.push(done))
     },
     flush,
     close() {
