@@ -43,6 +43,7 @@ export interface FederatedBundles {
   ): Promise<DeletedResult[]>
 }
 
+const DELETE = 'failed to delete federated bundle'
 const NOT_FOUND = itemStatus(status.NOT_FOUND, 'bundle not found')
 const EXISTS = itemStatus(status.ALREADY_EXISTS, 'bundle already exists')
 
@@ -78,14 +79,17 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
     if (trustDomain instanceof Refused) return trustDomain
     const change = await orRefused('failed to convert bundle', () => read(message, trustDomain))
     if (change instanceof Refused) return change
-    let outcome: StoredBundle | Refused | undefined
-    await store.bundles.change(trustDomain, (current) => {
-      outcome = change(current)
-      return outcome instanceof Refused ? current : outcome
+    const outcome = await orRefused(`failed to ${action} bundle`, async () => {
+      let made: StoredBundle | Refused | undefined
+      await store.bundles.change(trustDomain, (current) => {
+        made = change(current)
+        return made instanceof Refused ? current : made
+      })
+      return made!
     })
     if (!(outcome instanceof Refused))
-      auditBundle(parts, asked, { key: trustDomain, action, revision: outcome!.sequence })
-    return outcome!
+      auditBundle(parts, asked, { key: trustDomain, action, revision: outcome.sequence })
+    return outcome
   }
   const changeEach = async (
     { bundle: messages, outputMask }: Batch,
@@ -105,12 +109,13 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
     const own = 'removing the bundle for the server trust domain is not allowed'
     const trustDomain = await readForeign(text, own)
     if (trustDomain instanceof Refused) return trustDomain.status
-    const outcome = await store.bundles.delete(trustDomain, mode)
+    const outcome = await orRefused(DELETE, () => store.bundles.delete(trustDomain, mode))
+    if (outcome instanceof Refused) return outcome.status
     if (outcome.kind === 'not_found') return NOT_FOUND
     if (outcome.kind === 'in_use')
       return itemStatus(
         status.FAILED_PRECONDITION,
-        `failed to delete federated bundle: cannot delete bundle; federated with ${outcome.entries} registration entries`,
+        `${DELETE}: cannot delete bundle; federated with ${outcome.entries} registration entries`,
       )
     auditBundle(parts, asked, { key: trustDomain, action: 'delete' })
     for (const entry of outcome.entries)

@@ -70,18 +70,20 @@ export function createRelationshipChanging(parts: TrustDomainServiceParts): Rela
     if (read instanceof Refused) return read
     const { trustDomain, fields, bundle } = read
     if (trustDomain === own) return new Refused(OWN)
-    if ((await store.federation.get(trustDomain)) !== undefined) return new Refused(EXISTS)
-    await setBundle(bundle, asked)
-    // Every field has been read.
-    const made = { trustDomain, ...fields } as FederationRelationship
-    let isNew = false
-    await store.federation.change(trustDomain, (current) => {
-      isNew = current === undefined
-      return current ?? made
+    return await orRefused(CREATE, async () => {
+      if ((await store.federation.get(trustDomain)) !== undefined) return new Refused(EXISTS)
+      await setBundle(bundle, asked)
+      // Every field has been read.
+      const made = { trustDomain, ...fields } as FederationRelationship
+      let isNew = false
+      await store.federation.change(trustDomain, (current) => {
+        isNew = current === undefined
+        return current ?? made
+      })
+      if (!isNew) return new Refused(EXISTS)
+      auditFederation(parts, asked, { key: trustDomain, action: 'create' })
+      return made
     })
-    if (!isNew) return new Refused(EXISTS)
-    auditFederation(parts, asked, { key: trustDomain, action: 'create' })
-    return made
   }
   const updateOne = async (
     message: Message,
@@ -91,15 +93,17 @@ export function createRelationshipChanging(parts: TrustDomainServiceParts): Rela
     const read = await orRefused(CONVERT, () => readRelationship(message, mask))
     if (read instanceof Refused) return read
     const { trustDomain, fields, bundle } = read
-    if ((await store.federation.get(trustDomain)) === undefined) return new Refused(NOT_THERE)
-    await setBundle(bundle, asked)
-    const changed = await store.federation.change(
-      trustDomain,
-      (current) => current && { ...current, ...fields },
-    )
-    if (changed === undefined) return new Refused(NOT_THERE)
-    auditFederation(parts, asked, { key: trustDomain, action: 'update' })
-    return changed
+    return await orRefused(UPDATE, async () => {
+      if ((await store.federation.get(trustDomain)) === undefined) return new Refused(NOT_THERE)
+      await setBundle(bundle, asked)
+      const changed = await store.federation.change(
+        trustDomain,
+        (current) => current && { ...current, ...fields },
+      )
+      if (changed === undefined) return new Refused(NOT_THERE)
+      auditFederation(parts, asked, { key: trustDomain, action: 'update' })
+      return changed
+    })
   }
   const deleteOne = async (text: string, asked: Asked): Promise<DeletedResult> => {
     if (text === '')
@@ -109,14 +113,17 @@ export function createRelationshipChanging(parts: TrustDomainServiceParts): Rela
       }
     const trustDomain = await orRefused('failed to parse trust domain', () => readTrustDomain(text))
     if (trustDomain instanceof Refused) return { trustDomain: text, status: trustDomain.status }
-    let wasThere = false
-    await store.federation.change(trustDomain, (current) => {
-      wasThere = current !== undefined
-      return undefined
+    const outcome = await orRefused('failed to delete federation relationship', async () => {
+      let wasThere = false
+      await store.federation.change(trustDomain, (current) => {
+        wasThere = current !== undefined
+        return undefined
+      })
+      return wasThere ? ITEM_OK : NOT_FOUND
     })
-    if (!wasThere) return { trustDomain, status: NOT_FOUND }
-    auditFederation(parts, asked, { key: trustDomain, action: 'delete' })
-    return { trustDomain, status: ITEM_OK }
+    if (outcome instanceof Refused) return { trustDomain, status: outcome.status }
+    if (outcome === ITEM_OK) auditFederation(parts, asked, { key: trustDomain, action: 'delete' })
+    return { trustDomain, status: outcome }
   }
   const results = async (
     { federationRelationships: messages, outputMask }: Batch,

@@ -12,6 +12,7 @@ import type {
 } from '@bufbuild/protobuf'
 import * as grpc from '@grpc/grpc-js'
 import type { Random } from '../../../../src/runtime/random.ts'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
 import type { PeerSvid, ServerPeer } from '../../../../src/server/admit/peer.ts'
 import type { Audit, AuditEvent } from '../../../../src/server/audit/audit.ts'
 import { openRegistry } from '../../../../src/server/enroll/open-registry.ts'
@@ -19,7 +20,7 @@ import type { Registry } from '../../../../src/server/enroll/registry.ts'
 import type { ApiService } from '../../../../src/server/serve/service.ts'
 import type { SpiffeId, TrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
-import type { Store } from '../../../../src/store/port.ts'
+import type { KeyedStore, Store } from '../../../../src/store/port.ts'
 import { createLog } from '../../../../src/telemetry/log.ts'
 import { placeOf } from '../../../contract/stores.ts'
 import type { ManualClock } from '../../../fakes/clock.ts'
@@ -164,3 +165,17 @@ const reader =
   (bytes: Buffer): MessageShape<O> =>
     // As plain bytes, which tests compare.
     fromBinary(schema, new Uint8Array(bytes))
+
+/** The parts with a store that is away for what is written of `trustDomain`. */
+export function awayFor(parts: Parts, trustDomain: string): Parts {
+  const { store } = parts
+  const refusing = <K, V>(kept: KeyedStore<K, V>): KeyedStore<K, V>['change'] => {
+    return (key, change) =>
+      key === trustDomain
+        ? Promise.reject(new SpindleError('store_unavailable', 'the disk is full'))
+        : kept.change(key, change)
+  }
+  const bundles = { ...store.bundles, change: refusing(store.bundles) }
+  const federation = { ...store.federation, change: refusing(store.federation) }
+  return { ...parts, store: { ...store, bundles, federation } }
+}

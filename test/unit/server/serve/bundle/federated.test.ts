@@ -8,7 +8,7 @@ import type { Bundle, BundleMask } from '#spire/api/types/bundle_pb.js'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { createBundleService } from '../../../../../src/server/serve/bundle/service.ts'
 import { bundle as stored, entry, td } from '../../../../fakes/store-values.ts'
-import { setUp } from '../setting.ts'
+import { awayFor, setUp } from '../setting.ts'
 import type { Setting } from '../setting.ts'
 import { KEY, OTHER_KEY, OTHER_ROOT, ROOT, WRONG_KEY, full } from './messages.ts'
 import type { BundleInit } from './messages.ts'
@@ -294,4 +294,17 @@ test('ListFederatedBundles in pages leaves out the own bundle, and no page is sh
   assert.equal((await call(listFederatedBundles, {})).bundles.length, 5)
   // As SPIRE counts: the own one too.
   assert.equal((await call(countBundles, {})).count, 6)
+})
+
+test('a bundle that cannot be stored is refused alone', async (t) => {
+  const setting = await setUp(t, (parts) => createBundleService(awayFor(parts, 'two.test')))
+  const { results } = await setting.call(set, {
+    bundle: [{ trustDomain: 'one.test' }, { trustDomain: 'two.test' }, { trustDomain: 'a.test' }],
+  })
+  assert.deepEqual(said(results), [
+    [status.OK, 'OK'],
+    [status.UNAVAILABLE, 'failed to set bundle: the disk is full'],
+    [status.OK, 'OK'],
+  ])
+  assert.equal(lines(setting).length, 2)
 })

@@ -9,7 +9,7 @@ import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { createTrustDomainService } from '../../../../../src/server/serve/trustdomain/service.ts'
 import { bundle as stored, td } from '../../../../fakes/store-values.ts'
 import { full } from '../bundle/messages.ts'
-import { setUp } from '../setting.ts'
+import { awayFor, setUp } from '../setting.ts'
 import type { Setting } from '../setting.ts'
 
 const {
@@ -268,4 +268,23 @@ test('a bundle that was there before is shown with the relationship', async (t) 
   await registry.caughtUp()
   const { results } = await call(create_, { federationRelationships: [web('one.test')] })
   assert.equal(results[0]?.federationRelationship?.trustDomainBundle?.sequenceNumber, 1n)
+})
+
+test('a relationship that cannot be stored is refused alone', async (t) => {
+  const setting = await setUp(t, (parts) => createTrustDomainService(awayFor(parts, 'two.test')))
+  const { call } = setting
+  const { results } = await call(create_, {
+    federationRelationships: [web('one.test'), web('two.test'), web('a.test')],
+  })
+  assert.deepEqual(said(results), [
+    [status.OK, 'OK'],
+    [status.UNAVAILABLE, 'failed to create federation relationship: the disk is full'],
+    [status.OK, 'OK'],
+  ])
+  const deleted = await call(delete_, { trustDomains: ['two.test', 'one.test'] })
+  assert.deepEqual(said(deleted.results), [
+    [status.UNAVAILABLE, 'failed to delete federation relationship: the disk is full'],
+    [status.OK, 'OK'],
+  ])
+  assert.equal(lines(setting).length, 3)
 })
