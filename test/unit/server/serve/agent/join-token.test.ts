@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
+import type { ServiceError } from '@grpc/grpc-js'
+import { SpindleError } from '../../../../../src/runtime/errors.ts'
 import { parseCertificate } from '../../../../../src/certs/parse.ts'
 import { id } from '../../../../fakes/store-values.ts'
-import { csr, key, serialOf, setUp } from './setting.ts'
-import { bearer } from '../setting.ts'
+import { key, serialOf, setUp } from './setting.ts'
 
-const { createJoinToken, getAgent, renewAgent } = Agent.method
+const { createJoinToken } = Agent.method
 const gone = {
   code: 3,
   details: 'failed to attest: join token does not exist or has already been used',
@@ -45,23 +46,112 @@ test('a token lets one node in, once, with an X.509-SVID of its agent', async (t
   await assert.rejects(attest('join_token', token.value), gone)
 })
 
-test('an agent renews, and its next SVID is pending until it is used', async (t) => {
-  const { attest, call, store, become } = await setUp(t)
+test('of 20 nodes that come with one token at once, one joins', async (t) => {
+  const { attest, call, store } = await setUp(t)
   const { value } = await call(createJoinToken, { ttl: 600 })
-  const first = await attest('join_token', value)
-  const agentId = id(`/spire/agent/join_token/${value}`)
-  become(bearer(agentId))
-  const { svid } = await call(renewAgent, { params: { csr } })
-  const leaf = parseCertificate(svid!.certChain[0]!, 'the SVID')
-  const agent = await store.agents.get(agentId)
-  assert.equal(agent?.serial, serialOf(first))
-  assert.deepEqual(agent?.pending, {
-    serial: BigInt(`0x${leaf.serial}`).toString(),
-    expiresAt: leaf.notAfter,
+  const all = await Promise.allSettled(
+    Array.from({ length: 20 }, () => attest('join_token', value)),
+  )
+  const lost = all.flatMap((one) => (one.status === 'rejected' ? [one.reason as ServiceError] : []))
+  assert.equal(lost.length, 19)
+  for (const { code, details } of lost) assert.deepEqual({ code, details }, gone)
+  assert.equal(await store.agents.count({}), 1)
+})
+
+test('a token is of no use from its last second on', async (t) => {
+  const { attest, call, clock } = await setUp(t)
+  const [late, early] = [
+    await call(createJoinToken, { ttl: 10 }),
+    await call(createJoinToken, { ttl: 10 }),
+  ]
+  clock.jump(9_999)
+  await attest('join_token', early.value)
+  clock.jump(1)
+  const expired = { code: 3, details: 'join token expired' }
+  await assert.rejects(attest('join_token', late.value), expired)
+  await assert.rejects(attest('join_token', late.value), gone)
+})
+
+test('what was never a token is refused like one that was used, and not repeated', async (t) => {
+  const { attest } = await setUp(t)
+  for (const text of ['nothing', 'a/b', '..', 'a b', 'ä', '\xff\xfe'])
+    await assert.rejects(attest('join_token', Buffer.from(text, 'latin1')), gone)
+  await assert.rejects(attest('join_token', 'x'.repeat(5_000)), gone)
+})
+
+test('an operator may say the text, once', async (t) => {
+  const { attest, call } = await setUp(t)
+  assert.equal((await call(createJoinToken, { ttl: 60, token: 'rack-7' })).value, 'rack-7')
+  await assert.rejects(call(createJoinToken, { ttl: 60, token: 'rack-7' }), { code: 6 })
+  await attest('join_token', 'rack-7')
+  // Used up, it is free again; its agent is the same.
+  await call(createJoinToken, { ttl: 60, token: 'rack-7' })
+  const { svid } = await attest('join_token', 'rack-7')
+  assert.equal(svid?.id?.path, '/spire/agent/join_token/rack-7')
+})
+
+test('with an agent ID there is an entry of that name for the agent', async (t) => {
+  const { attest, call, registry, audited } = await setUp(t)
+  const agentId = { trustDomain: 'example.org', path: '/node/7' }
+  const { value } = await call(createJoinToken, { ttl: 60, agentId })
+  const joined = id(`/spire/agent/join_token/${value}`)
+  const [alias, ...more] = registry.entriesNamed(id('/node/7'))
+  assert.equal(more.length, 0)
+  assert.equal(alias?.parentId, joined)
+  assert.deepEqual(alias.selectors, [`spiffe_id:${joined}`])
+  const events = audited()
+  assert.deepEqual(
+    events.map((event) => event.event === 'changed' && [event.object, event.key, event.action]),
+    [
+      ['entry', alias.id, 'create'],
+      ['join-token', id('/node/7'), 'create'],
+    ],
+  )
+  assert.ok(!JSON.stringify(events).includes(value))
+  await attest('join_token', value)
+  assert.deepEqual(
+    registry.entriesOf(joined).map((entry) => entry.id),
+    [alias.id],
+  )
+})
+
+test('a token whose entry cannot be stored is none', async (t) => {
+  const away = new SpindleError('store_unavailable', 'the disk is full')
+  const { attest, call, audited } = await setUp(t, {
+    store: (store) => ({
+      ...store,
+      entries: { ...store.entries, create: () => Promise.reject(away) },
+    }),
   })
-  become({ kind: 'local', uid: 0, pid: 1 })
-  const shown = await call(getAgent, {
-    id: { trustDomain: 'example.org', path: agentId.slice(20) },
-  })
-  assert.equal(shown.x509svidSerialNumber, serialOf(first))
+  const agentId = { trustDomain: 'example.org', path: '/node/7' }
+  await assert.rejects(call(createJoinToken, { ttl: 60, token: 'a', agentId }), { code: 14 })
+  assert.deepEqual(audited(), [])
+  await assert.rejects(attest('join_token', 'a'), gone)
+})
+
+test('a token that could not be is refused, and not repeated', async (t) => {
+  const { call } = await setUp(t)
+  for (const ttl of [0, -1])
+    await assert.rejects(call(createJoinToken, { ttl }), {
+      code: 3,
+      details: 'ttl is required, you must provide one',
+    })
+  for (const token of ['secret/1', 'secret 1', '..', `secret${'x'.repeat(2_048)}`])
+    await assert.rejects(call(createJoinToken, { ttl: 1, token }), (error: ServiceError) => {
+      assert.equal(error.code, 3)
+      assert.match(error.details, /^invalid token: /)
+      assert.ok(!error.details.includes('secret'))
+      return true
+    })
+  for (const [trustDomain, path] of [
+    ['other.org', '/a'],
+    ['example.org', ''],
+    ['example.org', '/spire/agent/a'],
+    ['example.org', '/spire/server'],
+    ['', '/a'],
+  ])
+    await assert.rejects(
+      call(createJoinToken, { ttl: 1, agentId: { trustDomain: trustDomain!, path: path! } }),
+      (error: ServiceError) => error.code === 3 && error.details.startsWith('invalid agent ID: '),
+    )
 })

@@ -53,6 +53,8 @@ interface Options {
 export interface Signer {
   /** While set, nothing is signed. */
   failure: SpindleError | undefined
+  /** Happens while it is signed. */
+  before: (() => Promise<unknown>) | undefined
   signed: number
   issue(request: X509Request): Promise<IssuedX509Svid>
 }
@@ -69,9 +71,11 @@ async function createSigner(clock: Parts['clock']): Promise<Signer> {
   const issuer = createIssuer(der, caKey, 'the CA')
   const signer: Signer = {
     failure: undefined,
+    before: undefined,
     signed: 0,
     async issue({ spiffeId, dnsNames, spki, ttlMs }) {
       if (signer.failure !== undefined) throw signer.failure
+      await signer.before?.()
       signer.signed++
       const [serial, notAfter] = [Buffer.of(1, signer.signed), clock.now() + ttlMs]
       const leaf = { spiffeId, dnsNames, spki, serial, notBefore, notAfter }
@@ -131,4 +135,13 @@ export type Params = AttestAgentRequest_Params
 export const serialOf = (result: Result): string => {
   const { serial } = parseCertificate(result.svid!.certChain[0]!, 'the SVID')
   return BigInt(`0x${serial}`).toString()
+}
+
+/** Resolves once `holds`; rejects after 10 s of real time. */
+export async function when(holds: () => boolean): Promise<void> {
+  const late = performance.now() + 10_000
+  while (!holds()) {
+    if (performance.now() > late) throw new Error('it did not come to that')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }

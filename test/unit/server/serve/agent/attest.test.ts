@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { anyUnpack } from '@bufbuild/protobuf/wkt'
+import { fromBinary } from '@bufbuild/protobuf'
+import type { ServiceError } from '@grpc/grpc-js'
+import { StatusSchema } from '../../../../../src/gen/google/rpc/status_pb.js'
+import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
+import { PermissionDeniedDetailsSchema } from '#spire/api/types/status_pb.js'
+import { SpindleError } from '../../../../../src/runtime/errors.ts'
+import type { Attested, NodeAttestor } from '../../../../../src/server/enroll/attest/attestor.ts'
+import type { ServerPeer } from '../../../../../src/server/admit/peer.ts'
+import { settle } from '../../../../fakes/clock.ts'
+import { id, selectors } from '../../../../fakes/store-values.ts'
+import { bearer } from '../setting.ts'
+import { csr, HOUR, serialOf, setUp, when } from './setting.ts'
+
+const NODE = id('/spire/agent/fake/node')
+const remote = (address: string): ServerPeer => ({ kind: 'remote', address, svid: undefined })
+
+/** An attestor that believes what it is told, after as many challenges as the payload has bytes less one. */
+function believing(more: Partial<Attested> = {}): NodeAttestor & { readonly answers: string[] } {
+  const answers: string[] = []
+  return {
+    type: 'fake',
+    answers,
+    async attest(payload, challenge) {
+      for (let round = 1; round < payload.length; round++)
+        answers.push(Buffer.from(await challenge(Buffer.of(round))).toString())
+      const known = { agentId: NODE, selectors: selectors('fake:a:1'), canReattest: true }
+      return { ...known, firstUse: false, ...more }
+    },
+  }
+}
+
+/** What a refusal of SPIRE's says to its agents. */
+function reasonOf(error: ServiceError): number | undefined {
+  const [bytes] = error.metadata.get('grpc-status-details-bin')
+  const [detail] = fromBinary(StatusSchema, bytes as Buffer).details
+  return anyUnpack(detail!, PermissionDeniedDetailsSchema)?.reason
+}
+
+test('each challenge goes to the node, and each answer to the attestor', async (t) => {
+  const attestor = believing()
+  const { attest } = await setUp(t, { attestors: () => [attestor] })
+  const asked: number[] = []
+  const result = await attest('fake', 'xyz', {
+    answer(challenge) {
+      asked.push(...challenge)
+      return Buffer.from(`answer ${challenge[0]}`)
+    },
+  })
+  assert.deepEqual(
+    [asked, attestor.answers],
+    [
+      [1, 2],
+      ['answer 1', 'answer 2'],
+    ],
+  )
+  assert.equal(result.reattestable, true)
+})
+
+test('an agent that attests again has a new SVID and new selectors, at once', async (t) => {
+  const [one, two] = [believing(), believing({ selectors: selectors('fake:b:2', 'fake:b:2') })]
+  let attestor = one
+  const current = {
+    type: 'fake',
+    attest: (...all: Parameters<NodeAttestor['attest']>) => attestor.attest(...all),
+  }
+  const { attest, store, registry } = await setUp(t, { attestors: () => [current] })
+  await attest('fake', 'x')
+  await store.agents.change(NODE, (agent) => ({
+    ...agent!,
+    version: '1.2.3',
+    pending: { serial: '9', expiresAt: 9 },
+  }))
+  attestor = two
+  const result = await attest('fake', 'x')
+  const agent = registry.agent(NODE)
+  assert.equal(agent?.serial, serialOf(result))
+  assert.deepEqual(agent.selectors, ['fake:b:2'])
+  assert.deepEqual([agent.version, agent.pending], ['1.2.3', undefined])
+})
+
+const MALFORMED = [
+  [{ case: 'challengeResponse', value: new Uint8Array() }, 'missing params'],
+  [{ case: 'params', value: {} }, 'missing attestation data'],
+  [{ case: 'params', value: { data: { type: 'a' } } }, 'missing X509-SVID parameters'],
+  [{ case: 'params', value: { data: {}, params: {} } }, 'missing CSR'],
+  [{ case: 'params', value: { data: {}, params: { csr } } }, 'missing attestation data type'],
+  [
+    { case: 'params', value: { data: { type: 'a' }, params: { csr } } },
+    'missing attestation data payload',
+  ],
+] as const
+test('params that lack something are refused in SPIRE’s words', async (t) => {
+  const { attest } = await setUp(t)
+  for (const [first, why] of MALFORMED)
+    await assert.rejects(attest('', '', { first }), { code: 3, details: `malformed param: ${why}` })
+})
+
+test('an attestor that is not there is a precondition, and a CSR that is none costs no token', async (t) => {
+  const { attest, call, audited } = await setUp(t)
+  await assert.rejects(attest('x509pop', 'x'), {
+    code: 9,
+    details: 'error getting node attestor: could not find node attestor type "x509pop"',
+  })
+  const { value } = await call(Agent.method.createJoinToken, { ttl: 60 })
+  const bad = attest('join_token', value, { csr: Buffer.of(1, 2, 3) })
+  await assert.rejects(bad, { code: 3, details: /^failed to parse CSR: / })
+  assert.deepEqual(
+    audited().map((event) => ('reason' in event ? event.reason : event.event)),
+    ['node_attestation', 'changed', 'node_attestation'],
+  )
+  assert.equal((await attest('join_token', value)).reattestable, false)
+})
+
+test('whom the store calls banned is refused with the reason, whenever that is', async (t) => {
+  const { attest, store, signer, audited } = await setUp(t, { attestors: () => [believing()] })
+  await attest('fake', 'x')
+  const ban = () => store.agents.change(NODE, (agent) => ({ ...agent!, banned: true }))
+  const banned = (error: ServiceError): boolean => {
+    assert.deepEqual([error.code, error.details], [7, 'failed to attest: agent is banned'])
+    assert.equal(reasonOf(error), 4)
+    return true
+  }
+  // While it is signed for.
+  signer.before = ban
+  await assert.rejects(attest('fake', 'x'), banned)
+  signer.before = undefined
+  const signed = signer.signed
+  audited()
+  await assert.rejects(attest('fake', 'x'), banned)
+  assert.equal(signer.signed, signed)
+  const [denial] = audited()
+  assert.ok(denial?.event === 'denied')
+  assert.deepEqual(
+    [denial.reason, denial.detail],
+    ['node_attestation', 'failed to attest: agent is banned'],
+  )
+  assert.equal((await store.agents.get(NODE))?.banned, true)
+})
+
+test('a proof that anybody of the node could bring is good once, until the agent is evicted', async (t) => {
+  const attestor = believing({ firstUse: true, canReattest: false })
+  const { attest, call } = await setUp(t, { attestors: () => [attestor] })
+  const used = {
+    code: 7,
+    details: 'nodeattestor(fake): attestation data has already been used to attest an agent',
+  }
+  const all = await Promise.allSettled(Array.from({ length: 10 }, () => attest('fake', 'x')))
+  const lost = all.flatMap((one) => (one.status === 'rejected' ? [one.reason as ServiceError] : []))
+  assert.equal(lost.length, 9)
+  for (const { code, details } of lost) assert.deepEqual({ code, details }, used)
+  await assert.rejects(attest('fake', 'x'), used)
+  await call(Agent.method.deleteAgent, {
+    id: { trustDomain: 'example.org', path: '/spire/agent/fake/node' },
+  })
+  assert.equal((await attest('fake', 'x')).reattestable, false)
+})
+
+test('a node that says nothing, or goes, is waited for no longer than a step takes', async (t) => {
+  const { open, clock, audited, store } = await setUp(t, { attestors: () => [believing()] })
+  const method = Agent.method.attestAgent
+  const idle = clock.pending
+  const endOf = (call: ReturnType<typeof open<typeof method.input, typeof method.output>>) =>
+    new Promise<ServiceError>((resolve) => call.on('error', resolve))
+
+  const silent = open(method)
+  const silence = endOf(silent)
+  await when(() => clock.pending > idle)
+  await clock.advance(30_000)
+  assert.equal((await silence).code, 4)
+
+  const short = open(method)
+  const shortly = endOf(short)
+  short.end()
+  assert.deepEqual(
+    [(await shortly).code, (await shortly).details],
+    [3, 'failed to receive request from stream: EOF'],
+  )
+
+  const params = { data: { type: 'fake', payload: Buffer.from('xy') }, params: { csr } }
+  const halfway = open(method)
+  const half = endOf(halfway)
+  halfway.on('data', () => halfway.end())
+  halfway.write({ step: { case: 'params', value: params } })
+  assert.deepEqual(
+    [(await half).code, (await half).details],
+    [13, 'failed to receive challenge from agent: EOF'],
+  )
+
+  audited()
+  const cancelled = open(method)
+  const end = endOf(cancelled)
+  cancelled.on('data', () => cancelled.cancel())
+  cancelled.write({ step: { case: 'params', value: params } })
+  assert.equal((await end).code, 1)
+  await when(() => clock.pending === idle)
+  assert.deepEqual(audited(), [])
+  assert.equal(await store.agents.count({}), 0)
+})
+
+test('the attestor hears that nobody waits for it any more', async (t) => {
+  const aborted = Promise.withResolvers<void>()
+  const attestor: NodeAttestor = {
+    type: 'fake',
+    async attest(_payload, challenge, { signal }) {
+      signal.addEventListener('abort', () => aborted.resolve())
+      await challenge(Buffer.of(1)).catch(() => undefined)
+      await aborted.promise
+      throw new SpindleError('internal', 'unseen')
+    },
+  }
+  const { open } = await setUp(t, { attestors: () => [attestor] })
+  const call = open(Agent.method.attestAgent)
+  call.on('error', () => undefined)
+  call.on('data', () => call.cancel())
+  const params = { data: { type: 'fake', payload: Buffer.from('x') }, params: { csr } }
+  call.write({ step: { case: 'params', value: params } })
+  await aborted.promise
+})
+
+test('endStreams ends the calls that wait for a node', async (t) => {
+  const { open, service, clock } = await setUp(t)
+  const idle = clock.pending
+  const call = open(Agent.method.attestAgent)
+  const end = new Promise<ServiceError>((resolve) => call.on('error', resolve))
+  call.on('data', () => undefined)
+  await when(() => clock.pending > idle)
+  service.endStreams('the server is shutting down')
+  assert.deepEqual(
+    [(await end).code, (await end).details],
+    [14, 'not_ready: the server is shutting down'],
+  )
+})
+
+test('what the server cannot do just now is no denial, and leaves no agent', async (t) => {
+  const { attest, signer, audited, store, faults } = await setUp(t, {
+    attestors: () => [believing()],
+  })
+  signer.failure = new SpindleError('authority_unavailable', 'away')
+  await assert.rejects(attest('fake', 'x'), { code: 14, details: 'authority_unavailable: away' })
+  assert.deepEqual(audited(), [])
+  assert.equal(await store.agents.count({}), 0)
+  signer.failure = new Error('a fault') as SpindleError
+  await assert.rejects(attest('fake', 'x'), { code: 13, details: 'internal error' })
+  assert.equal(faults.length, 1)
+})
+
+test('an agent that could not be stored is given nothing', async (t) => {
+  const away = new SpindleError('store_unavailable', 'the disk is full')
+  const { attest, audited } = await setUp(t, {
+    attestors: () => [believing()],
+    store: (store) => ({
+      ...store,
+      agents: { ...store.agents, change: () => Promise.reject(away) },
+    }),
+  })
+  await assert.rejects(attest('fake', 'x'), { code: 14, details: /the disk is full/ })
+  assert.deepEqual(audited(), [])
+})
+
+test('an address attests once a second, the others in line, and this host as it likes', async (t) => {
+  const { attest, become, clock } = await setUp(t, {
+    attestors: () => [believing()],
+    more: { attestationsPerSecond: 1 },
+  })
+  become({ kind: 'local', uid: 0, pid: 1 })
+  await Promise.all([attest('fake', 'x'), attest('fake', 'x'), attest('fake', 'x')])
+  become(remote('10.0.0.1'))
+  await attest('fake', 'x')
+  const idle = clock.pending
+  let done = false
+  const second = attest('fake', 'x').then(() => (done = true))
+  await when(() => clock.pending > idle)
+  await settle()
+  assert.equal(done, false)
+  become(remote('10.0.0.2'))
+  await attest('fake', 'x')
+  await clock.advance(1_000)
+  await second
+  become(remote('10.0.0.3'))
+  const line = Array.from({ length: 62 }, () =>
+    attest('fake', 'x').catch((error: ServiceError) => error),
+  )
+  const late = await Promise.race(line.slice(1))
+  assert.ok(late instanceof Error)
+  assert.match(late.message, /rejecting request due to attest agent rate limiting/)
+  assert.equal((late as ServiceError).code, 8)
+  for (let second = 0; second < 61; second++) await clock.advance(1_000)
+  await Promise.all(line)
+})
+
+test('an agent’s SVID lives as long as the config says, with the agent’s name and key alone', async (t) => {
+  const { attest, clock, become } = await setUp(t, { attestors: () => [believing()] })
+  become(bearer(id('/somebody/else')))
+  const { svid } = await attest('fake', 'x')
+  assert.equal(svid?.expiresAt, BigInt((clock.now() + HOUR) / 1_000))
+})
