@@ -1,58 +1,51 @@
-/** What every command to a server has. */
+/** What every command to a server has. Nothing here is more than arguments: what asks is loaded when a command runs. */
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
-import type {
-  DescMessage,
-  DescMethodUnary,
-  MessageInitShape,
-  MessageShape,
-} from '@bufbuild/protobuf'
-import { parseDuration } from '../../config/scalars.ts'
-import { ask } from '../ask.ts'
-import type { Format, Io } from '../io.ts'
+import type { Format } from '../io.ts'
 import { formatOption } from '../options.ts'
 
-export const DEFAULT_SERVER_SOCKET = '/run/spindle-server/admin/server.sock'
+const DEFAULT_SERVER_SOCKET = '/run/spindle-server/admin/server.sock'
 
 export interface ServerOptions {
   readonly serverSocket: string
   readonly output: Format
 }
 
+export const serverSocketOption = (): Option =>
+  new Option('--server-socket <path>', "the server's admin socket")
+    .default(DEFAULT_SERVER_SOCKET)
+    .env('SPINDLE_SERVER_SOCKET')
+
 /** A command that asks the server by its admin socket. */
 export function serverCommand(parent: Command, name: string, description: string): Command {
   return parent
     .command(name)
     .description(description)
-    .addOption(
-      new Option('--server-socket <path>', "the server's admin socket")
-        .default(DEFAULT_SERVER_SOCKET)
-        .env('SPINDLE_SERVER_SOCKET'),
-    )
+    .addOption(serverSocketOption())
     .addOption(formatOption())
 }
 
-export function askServer<I extends DescMessage, O extends DescMessage>(
-  io: Io,
-  { serverSocket, output }: ServerOptions,
-  question: {
-    readonly method: DescMethodUnary<I, O>
-    readonly request: MessageInitShape<I>
-    readonly table: (answer: MessageShape<O>, now: number) => string
-  },
-): Promise<void> {
-  return ask(io, { adminSocket: serverSocket, output }, question)
-}
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** Seconds as SPIRE's flags have them, or a duration: `600`, `10m`. */
+/** Seconds, rounded up, of a number of them or of a duration as ours or as Go's: `600`, `10m`, `1h30m`. */
 export function secondsOf(text: string): number {
-  const seconds = /^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : durationOf(text) / 1000
-  if (Number.isInteger(seconds)) return seconds
-  throw new InvalidArgumentError('Allowed: whole seconds, or a number and a unit, as 10m.')
+  const ms = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : durationMs(text)
+  if (ms !== undefined && ms < 2 ** 31 * 1000) return Math.ceil(ms / 1000)
+  throw new InvalidArgumentError('Allowed: whole seconds, or numbers and units, as 10m or 1h30m.')
 }
 
-function durationOf(text: string): number {
-  return parseDuration(text) ?? Number.NaN
+/** For an instant: seconds since 1970, of which there may be more. */
+export function instantSecondsOf(text: string): number {
+  if (/^\d{1,12}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Allowed: whole seconds since 1970.')
+}
+
+function durationMs(text: string): number | undefined {
+  if (!/^(?:\d{1,9}(?:\.\d{1,9})?(?:ms|[smhd]))+$/.test(text)) return undefined
+  return Array.from(text.matchAll(/([\d.]+)(ms|[smhd])/g)).reduce(
+    (sum, [, number, unit]) => sum + Number(number) * UNIT_MS[unit as keyof typeof UNIT_MS],
+    0,
+  )
 }
 
 /** For an option that may be there more than once. */
@@ -60,3 +53,10 @@ export const another = (value: string, before: readonly string[] = []): readonly
   ...before,
   value,
 ]
+
+export const MATCHES = ['superset', 'exact', 'any', 'subset'] as const
+export type Match = (typeof MATCHES)[number]
+
+/** How the members of a set compare with those given: as the API has it. */
+export const matchOption = (flags: string, of: string): Option =>
+  new Option(flags, `how ${of} compare with those given`).choices([...MATCHES]).default('superset')

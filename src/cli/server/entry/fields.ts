@@ -1,6 +1,7 @@
 /** An entry's flags as the message that the server takes. */
-import type { MessageInitShape } from '@bufbuild/protobuf'
-import type { EntrySchema } from '#spire/api/types/entry_pb.js'
+import { create } from '@bufbuild/protobuf'
+import type { Entry } from '#spire/api/types/entry_pb.js'
+import { EntrySchema } from '#spire/api/types/entry_pb.js'
 import { parseSelector } from '../../../registration/selector.ts'
 import { parseSpiffeId, trustDomainId, trustDomainOf } from '../../../spiffe/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../../spiffe/spiffe-id.ts'
@@ -9,6 +10,8 @@ import { selectorMessage } from '../../../wire/spire/entry.ts'
 import { spiffeIdMessage } from '../../../wire/spire/spiffe-id.ts'
 
 export interface EntryFlags {
+  /** A file instead of all others. */
+  readonly data?: string
   readonly spiffeId?: string
   readonly parentId?: string
   /** The parent is the server: an alias of the nodes that have the selectors. */
@@ -29,10 +32,10 @@ export interface EntryFlags {
 }
 
 /** @throws SpindleError `usage`, `spiffe_id_invalid`, `selector_invalid` */
-export function entryOfFlags(flags: EntryFlags): MessageInitShape<typeof EntrySchema> {
+export function entryOfFlags(flags: EntryFlags): Entry {
   const spiffeId = parseSpiffeId(needed(flags.spiffeId, '--spiffe-id'))
   const { disableX509SvidPrefetch = false, jwtSvidIncludeJti = false } = flags
-  return {
+  return create(EntrySchema, {
     id: flags.entryId ?? '',
     spiffeId: spiffeIdMessage(spiffeId),
     parentId: spiffeIdMessage(parentOf(flags, trustDomainOf(spiffeId))),
@@ -51,7 +54,7 @@ export function entryOfFlags(flags: EntryFlags): MessageInitShape<typeof EntrySc
     ...((disableX509SvidPrefetch || jwtSvidIncludeJti) && {
       additionalAttributes: { disableX509SvidPrefetch, jwtSvidIncludeJti },
     }),
-  }
+  })
 }
 
 function parentOf({ node, parentId }: EntryFlags, trustDomain: TrustDomain): SpiffeId {
@@ -60,7 +63,7 @@ function parentOf({ node, parentId }: EntryFlags, trustDomain: TrustDomain): Spi
   throw new SpindleError('usage', '--node says what the parent is: leave --parent-id out')
 }
 
-function needed<T>(value: T | undefined, flag: string): T {
+export function needed<T>(value: T | undefined, flag: string): T {
   if (value !== undefined) return value
   throw new SpindleError('usage', `${flag} is missing`)
 }

@@ -1,7 +1,7 @@
 /** Entries as SPIRE's commands print them, which scripts read. */
 import type { Entry } from '#spire/api/types/entry_pb.js'
 import type { SPIFFEID } from '#spire/api/types/spiffeid_pb.js'
-import { instantText } from '../../output.ts'
+import { counted, goInstant } from '../text.ts'
 
 export function entryText(entry: Entry): string {
   const ttl = (seconds: number): string => (seconds === 0 ? 'default' : String(seconds))
@@ -13,9 +13,7 @@ export function entryText(entry: Entry): string {
     ...given('Downstream', entry.downstream),
     ['X509-SVID TTL', ttl(entry.x509SvidTtl)],
     ['JWT-SVID TTL', ttl(entry.jwtSvidTtl)],
-    ...(entry.expiresAt === 0n
-      ? []
-      : ([['Expiration time', instantText(Number(entry.expiresAt) * 1000)]] as const)),
+    ...(entry.expiresAt === 0n ? [] : ([['Expiration time', goInstant(entry.expiresAt)]] as const)),
     ...entry.selectors.map(({ type, value }) => ['Selector', `${type}:${value}`] as const),
     ...entry.federatesWith.map((name) => ['FederatesWith', name] as const),
     ...entry.dnsNames.map((name) => ['DNS name', name] as const),
@@ -27,8 +25,8 @@ export function entryText(entry: Entry): string {
 }
 
 export function entriesText(entries: readonly Entry[]): string {
-  const count = `Found ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}\n`
-  return count + entries.map(entryText).join('')
+  const count = counted(entries.length, 'entry', 'entries')
+  return `Found ${count}\n${entries.map(entryText).join('')}`
 }
 
 export function idText(id: SPIFFEID | undefined): string {
