@@ -9,6 +9,7 @@ import { serverReference } from '../src/config/server/reference.ts'
 import { ERRORS } from '../src/runtime/errors.ts'
 import { status } from '../src/runtime/grpc-status.ts'
 import { METRICS, PREFIX } from '../src/telemetry/metrics-table.ts'
+import { OF_A_SERVER, SERVER_PREFIX } from '../src/telemetry/server/table.ts'
 
 const root = join(import.meta.dirname, '..')
 const table = (head, rows) =>
@@ -39,22 +40,29 @@ function labelsText(labels) {
 }
 
 function metricsPage() {
-  const rows = Object.values(METRICS).map((m) => [
-    `\`${PREFIX}${m.name}\``,
-    m.type,
-    labelsText(m.labels),
-    m.help,
-  ])
-  const buckets = Object.values(METRICS)
-    .filter((m) => m.type === 'histogram')
-    .map((m) => `- \`${PREFIX}${m.name}\`: ${m.buckets.join(', ')}`)
+  const rows = (metrics, prefix) =>
+    Object.values(metrics).map((m) => [
+      `\`${prefix}${m.name}\``,
+      m.type,
+      labelsText(m.labels),
+      m.help,
+    ])
+  const buckets = (metrics, prefix) =>
+    Object.values(metrics)
+      .filter((m) => m.type === 'histogram')
+      .map((m) => `- \`${prefix}${m.name}\`: ${m.buckets.join(', ')}`)
+  const head = ['name', 'type', 'labels', 'meaning']
   return [
     '# Metrics',
     written('src/telemetry/metrics-table.ts'),
     'The agent serves these at `/metrics` of `http.listen`, in the Prometheus text format. Times are in seconds. A series of a SPIFFE ID or trust domain goes when it does. No metric holds key material.',
-    table(['name', 'type', 'labels', 'meaning'], rows),
+    table(head, rows(METRICS, PREFIX)),
+    '## Of a server',
+    written('src/telemetry/server/table.ts'),
+    'A server serves these at `/metrics` of its own `http.listen`.',
+    table(head, rows(OF_A_SERVER, SERVER_PREFIX)),
     '## Buckets',
-    buckets.join('\n'),
+    [...buckets(METRICS, PREFIX), ...buckets(OF_A_SERVER, SERVER_PREFIX)].join('\n'),
   ].join('\n\n')
 }
 

@@ -13,6 +13,7 @@ import { serverSchema } from '../src/config/server/schema.ts'
 import { ERRORS } from '../src/runtime/errors.ts'
 import type { TrustDomain } from '../src/spiffe/spiffe-id.ts'
 import { METRICS, PREFIX } from '../src/telemetry/metrics-table.ts'
+import { OF_A_SERVER, SERVER_PREFIX } from '../src/telemetry/server/table.ts'
 import { leaves, mentionFault, nameOf, silentProgram } from './docs/commands.ts'
 import { commandLines } from './docs/markdown.ts'
 import { BY_PATH, PAGES, ROOT, faults } from './docs/pages.ts'
@@ -104,9 +105,12 @@ test('every key of the configuration that the text names is there, and may have 
 })
 
 test('every metric that the text names is there', () => {
-  const known = new Set(Object.values(METRICS).map(({ name }) => PREFIX + name))
+  const known = new Set([
+    ...Object.values(METRICS).map(({ name }) => PREFIX + name),
+    ...Object.values(OF_A_SERVER).map(({ name }) => SERVER_PREFIX + name),
+  ])
   const unknown = faults(({ text }) =>
-    Array.from(text.matchAll(/spindle_agent_[a-z_]+/g), ([name]) => name).filter(
+    Array.from(text.matchAll(/spindle_(?:agent|server)_[a-z0-9_]+/g), ([name]) => name).filter(
       (name) => !known.has(name),
     ),
   )

@@ -41,6 +41,17 @@ export interface PeerServerOptions<P = unknown> {
   readonly gate?: (path: string, peer: P) => CallCheck | undefined
   /** A connection has sent what no client has reason to send: it is to be closed. */
   readonly excessive: (id: string, why: string) => void
+  /** Told of each call of a method there is at its end, also of one that was refused. */
+  readonly ended?: ((call: EndedCall) => void) | undefined
+}
+
+export interface EndedCall {
+  /** `/package.Service/Method` */
+  readonly path: string
+  /** gRPC status; CANCELLED: the client left. */
+  readonly code: number
+  readonly tookMs: number
+  readonly isStream: boolean
 }
 
 /** Of all connections together: 1,000 Envoys that say their first 61 KB in one moment stay below it. */
@@ -105,6 +116,29 @@ function checking(
   }
 }
 
+/** Tells of a call's end, whoever ends it. */
+function telling(
+  { path, requestStream, responseStream }: grpc.ServerMethodDefinition<unknown, unknown>,
+  inner: grpc.ServerInterceptingCallInterface,
+  { clock, ended }: { readonly clock: Clock; readonly ended: (call: EndedCall) => void },
+): grpc.ServerInterceptingCall {
+  const begun = clock.monotonic()
+  const isStream = requestStream || responseStream
+  let told = false
+  const tell = (code: number): void => {
+    if (told) return
+    told = true
+    ended({ path, code, tookMs: clock.monotonic() - begun, isStream })
+  }
+  return new grpc.ServerInterceptingCall(inner, {
+    start: (next) => next({ onCancel: () => tell(grpc.status.CANCELLED) }),
+    sendStatus(status, next) {
+      tell(status.code)
+      next(status)
+    },
+  })
+}
+
 /** A check that cannot say whether a call may pass lets none pass. */
 function refusalOf(thrown: unknown): SpindleError {
   if (thrown instanceof SpindleError) return thrown
@@ -112,7 +146,7 @@ function refusalOf(thrown: unknown): SpindleError {
 }
 
 export function createPeerServer<P extends object>(options: PeerServerOptions<P>): PeerServer<P> {
-  const { gate } = options
+  const { gate, clock, ended } = options
   const connections = new Map<string, { readonly peer: P | SpindleError; spoke: boolean }>()
   // Of a connection that nobody accepted here.
   const unknown = new SpindleError('peer_gone', 'the caller is not known')
@@ -123,6 +157,14 @@ export function createPeerServer<P extends object>(options: PeerServerOptions<P>
     'grpc.keepalive_time_ms': options.keepaliveMs,
     'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
     interceptors: [
+      ...(ended === undefined
+        ? []
+        : [
+            (
+              method: grpc.ServerMethodDefinition<unknown, unknown>,
+              call: grpc.ServerInterceptingCallInterface,
+            ) => telling(method, call, { clock, ended }),
+          ]),
       (method, call) => {
         const connection = connections.get(call.getConnectionInfo().remoteAddress ?? '')
         if (connection !== undefined) connection.spoke = true

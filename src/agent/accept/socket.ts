@@ -29,6 +29,7 @@ export interface SocketOptions<P extends object> {
   /** Who the peer is to the services, or why it may not call. */
   readonly welcome: (connection: Connection) => P | SpindleError
   readonly gate?: NonNullable<PeerServerOptions<P>['gate']>
+  readonly ended?: PeerServerOptions<P>['ended']
   readonly report: ConnectionReport
 }
 
@@ -69,6 +70,7 @@ export async function openSocket<P extends object>(
     keepaliveMs: KEEPALIVE_MS,
     keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
     clock,
+    ended: options.ended,
     gate: (path, peer) => (stopping ? () => STOPPING : options.gate?.(path, peer)),
     excessive(id, why) {
       const connection = acceptor?.connections.get(id)

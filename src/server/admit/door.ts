@@ -58,6 +58,7 @@ export interface DoorOptions {
   readonly clock: Clock
   readonly verifier: Pick<PeerVerifier, 'verify'>
   readonly gate: NonNullable<PeerServerOptions<ServerPeer>['gate']>
+  readonly ended?: PeerServerOptions<ServerPeer>['ended']
   readonly audit: Audit
   readonly report: DoorReport
 }
@@ -99,6 +100,7 @@ export function createDoor(options: DoorOptions): Door {
     keepaliveTimeoutMs: KEEPALIVE_TIMEOUT_MS,
     clock,
     gate: options.gate,
+    ended: options.ended,
     excessive(id, why) {
       const one = open.get(id)
       if (one === undefined) return

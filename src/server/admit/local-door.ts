@@ -15,6 +15,7 @@ export interface LocalDoorOptions {
   /** Of the server. */
   readonly uid: number
   readonly gate: NonNullable<PeerServerOptions<ServerPeer>['gate']>
+  readonly ended?: PeerServerOptions<ServerPeer>['ended']
   readonly audit: Audit
   readonly report: ConnectionReport
 }
@@ -24,7 +25,7 @@ const LIMITS = { connectionsPerUid: 128, connections: 256, streamsPerConnection:
 
 /** @throws SpindleError `socket_unusable` */
 export function openLocalDoor(options: LocalDoorOptions): Promise<LocalSocket<ServerPeer>> {
-  const { kernel, clock, path, audit, gate, report } = options
+  const { kernel, clock, path, audit, gate, ended, report } = options
   const allowed = new Set([0, options.uid])
   return openSocket<ServerPeer>({
     libc: kernel.libc,
@@ -35,6 +36,7 @@ export function openLocalDoor(options: LocalDoorOptions): Promise<LocalSocket<Se
     mode: 0o600,
     folderMode: 0o700,
     gate,
+    ended,
     report,
     welcome({ peer: { uid, pid } }) {
       const peer = { kind: 'local', uid, pid } as const

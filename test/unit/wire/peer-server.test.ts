@@ -16,7 +16,12 @@ import { systemClock } from '../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import type { RpcClient } from '../../../src/wire/client.ts'
 import { createRpcClient, createUnixClient } from '../../../src/wire/client.ts'
-import type { CallCheck, PeerServer, PeerServerOptions } from '../../../src/wire/peer-server.ts'
+import type {
+  CallCheck,
+  EndedCall,
+  PeerServer,
+  PeerServerOptions,
+} from '../../../src/wire/peer-server.ts'
 import { createPeerServer } from '../../../src/wire/peer-server.ts'
 import { serviceDefinition } from '../../../src/wire/service.ts'
 import { statusOf } from '../../../src/wire/status.ts'
@@ -50,7 +55,11 @@ async function setUp(
   t: TestContext,
   accept: (transport: PeerServer<Peer>, socket: Socket, count: number) => void,
   answer: Service = answerPid,
-  { keepaliveMs = 60_000, gate }: { keepaliveMs?: number; gate?: PeerServerOptions['gate'] } = {},
+  {
+    keepaliveMs = 60_000,
+    gate,
+    ended,
+  }: { keepaliveMs?: number } & Pick<PeerServerOptions, 'gate' | 'ended'> = {},
 ): Promise<Setting> {
   const path = join(temporaryFolder(t), 'socket')
   const transport = createPeerServer<Peer>({
@@ -60,6 +69,7 @@ async function setUp(
     keepaliveTimeoutMs: keepaliveMs / 2,
     clock: systemClock,
     ...(gate && { gate }),
+    ended,
     excessive: () => undefined,
   })
   let calls = 0
@@ -229,4 +239,32 @@ test('RpcClient says that nothing listens where no socket is', async (t) => {
   const client = createUnixClient(join(temporaryFolder(t), 'none.sock'))
   t.after(() => client.close())
   await assert.rejects(ask(client), { code: 'unreachable', message: /none\.sock does not answer/ })
+})
+
+test('PeerServer tells of the end of each call once: answered, refused, or left by its client', async (t) => {
+  const told: EndedCall[] = []
+  const path = `/${AdminService.typeName}/GetStatus`
+  const refusal = new SpindleError('peer_refused', 'not you')
+  let [refuses, answers] = [false, true]
+  const left = Promise.withResolvers<void>()
+  const answer: Service = (call, done, transport) => {
+    if (answers) answerPid(call, done, transport)
+  }
+  const { client } = await setUp(t, serving, answer, {
+    gate: () => () => (refuses ? refusal : undefined),
+    ended(call) {
+      told.push(call)
+      if (!answers) left.resolve()
+    },
+  })
+  await ask(client())
+  refuses = true
+  await assert.rejects(ask(client()), { code: 'peer_refused' })
+  ;[refuses, answers] = [false, false]
+  await Promise.all([assert.rejects(ask(client(), 50)), left.promise])
+  assert.deepEqual(
+    told.map((call) => [call.path, call.code, call.isStream]),
+    [0, 7, 1].map((code) => [path, code, false]),
+  )
+  assert(told.every(({ tookMs }) => tookMs >= 0 && tookMs < 20_000))
 })

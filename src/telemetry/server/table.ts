@@ -1,0 +1,123 @@
+/* Every metric of a server, once; docs/metrics.md is written from it (`node .ci/generate-docs.mjs`), as from that of the agent. */
+
+import type { MetricMeaning } from '../metric-labels.ts'
+import { WORK_BUCKETS } from '../metric-labels.ts'
+
+export const SERVER_PREFIX = 'spindle_server_'
+
+const KINDS = ['x509', 'jwt'] as const
+
+export const OF_A_SERVER = {
+  rpcs: {
+    type: 'counter',
+    name: 'rpcs_total',
+    help: 'Calls of the API that have ended, by their gRPC status, those that were refused included; a stream that its client left is `CANCELLED`.',
+    labels: { rpc: 'such as `spire.api.server.entry.v1.Entry/ListEntries`', code: 'gRPC status' },
+  },
+  rpcDuration: {
+    type: 'histogram',
+    name: 'rpc_seconds',
+    help: 'Time from a call of the API to its end. Not of streams, which have none of their own.',
+    labels: { rpc: 'as of `rpcs_total`' },
+    buckets: WORK_BUCKETS,
+  },
+  issued: {
+    type: 'counter',
+    name: 'issued_total',
+    help: 'What was signed for others.',
+    labels: { kind: ['x509-svid', 'jwt-svid', 'agent-svid', 'downstream-ca'] },
+  },
+  denials: {
+    type: 'counter',
+    name: 'denials_total',
+    help: 'Connections, calls, and items of calls that were denied; each is in the audit.',
+    labels: { reason: 'the word of the audit' },
+  },
+  changes: {
+    type: 'counter',
+    name: 'changes_total',
+    help: 'Changes that were asked for by the API and made.',
+    labels: { object: ['entry', 'agent', 'join-token', 'bundle', 'federation', 'authority'] },
+  },
+  entries: {
+    type: 'gauge',
+    name: 'entries',
+    help: 'Entries in the store; none of these three while it does not answer.',
+    labels: {},
+  },
+  agents: {
+    type: 'gauge',
+    name: 'agents',
+    help: 'Agents in the store, those included whose SVID has expired.',
+    labels: {},
+  },
+  bundles: {
+    type: 'gauge',
+    name: 'bundles',
+    help: 'Bundles in the store, the own one included.',
+    labels: {},
+  },
+  agentsConnected: {
+    type: 'gauge',
+    name: 'agents_connected',
+    help: 'Agents that hold a stream of `spindle.sync.v1` to this server. Those that poll are not among them.',
+    labels: {},
+  },
+  bundleSequence: {
+    type: 'gauge',
+    name: 'bundle_sequence',
+    help: 'Sequence number of the own bundle, as this server knows it.',
+    labels: {},
+  },
+  authoritySlots: {
+    type: 'gauge',
+    name: 'authority_slots',
+    help: 'CA certificates and keys for JWT-SVIDs of this server.',
+    labels: { kind: KINDS, status: ['prepared', 'active', 'old', 'tainted'] },
+  },
+  authorityActiveSecondsLeft: {
+    type: 'gauge',
+    name: 'authority_active_seconds_left',
+    help: 'Seconds until the CA certificate, or the key, that signs expires, at the time of the scrape.',
+    labels: { kind: 'x509 or jwt; none where nothing signs' },
+  },
+  authorityFault: {
+    type: 'gauge',
+    name: 'authority_fault',
+    help: '1 while an authority cannot sign, rotate or be stored, else 0.',
+    labels: { kind: KINDS },
+  },
+  svidSecondsLeft: {
+    type: 'gauge',
+    name: 'svid_seconds_left',
+    help: "Seconds until the server's own X.509-SVID expires, at the time of the scrape.",
+    labels: {},
+  },
+  storeDuration: {
+    type: 'histogram',
+    name: 'store_seconds',
+    help: 'Time the store takes to answer, its queue included.',
+    labels: { object: 'such as `entries`', operation: 'such as `create`' },
+    buckets: WORK_BUCKETS,
+  },
+  storeFailures: {
+    type: 'counter',
+    name: 'store_failures_total',
+    help: 'Questions and changes that the store rejected.',
+    labels: { object: 'as of `store_seconds`', operation: 'as of `store_seconds`' },
+  },
+  ready: {
+    type: 'gauge',
+    name: 'ready',
+    help: 'Result of a readiness check made for the scrape: 1 ready, 0 not.',
+    labels: {},
+  },
+  buildInfo: {
+    type: 'gauge',
+    name: 'build_info',
+    help: 'Always 1; says which version runs.',
+    labels: { version: 'version of Spindle' },
+  },
+} as const satisfies Readonly<Record<string, MetricMeaning>>
+
+export type ServerMetricName = keyof typeof OF_A_SERVER
