@@ -26,6 +26,21 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     fires: { ready: '0x10' },
     quiet: { ready: '0 1x10' },
   },
+  SpindleServerAway: {
+    at: '7m',
+    fires: { server_connected: '1 0x20' },
+    quiet: { server_connected: '0 0 0 1x20' },
+  },
+  SpindleServerUnverified: {
+    at: '70m',
+    fires: { server_bootstrap_unverified: '1x200' },
+    quiet: { server_bootstrap_unverified: '1x60 0x140' },
+  },
+  SpindleCacheNotKept: {
+    at: '10m',
+    fires: { server_cache_ok: '1x20', server_cache_set_aside_total: '0 0 1x20' },
+    quiet: { server_cache_ok: '1 0 0 1x20', server_cache_set_aside_total: '1x20' },
+  },
   SpindleCertificateExpiring: {
     at: '2m',
     fires: { [`secret_life_left_ratio${web}`]: '0.19x10' },

@@ -1,4 +1,6 @@
 /** What is served where a server has the entries and signs: the same parts as of an agent alone, fed by the link. */
+import type { AuthorityState, X509Authority } from '../../../authority/authority.ts'
+import type { JwtAuthority, JwtAuthorityState } from '../../../authority/jwt/jwt-authority.ts'
 import type { RemoteConfig } from '../../../config/agent-config.ts'
 import type { Registry } from '../../../registration/match.ts'
 import type { Clock, Timer } from '../../../runtime/clock.ts'
@@ -34,10 +36,7 @@ export function createRemoteSupply(config: RemoteConfig, options: RemoteSupplyOp
   const common = { link, trustDomain, clock }
   const authority = createRemoteX509({ ...common, onEvent: report.authorityEvent })
   const jwtAuthority = createRemoteJwt({ ...common, onEvent: report.jwtAuthorityEvent })
-  report.authority(authority.state.current)
-  authority.state.subscribe(report.authority)
-  report.jwtAuthority(jwtAuthority.state.current)
-  jwtAuthority.state.subscribe(report.jwtAuthority)
+  reportSlots(authority, jwtAuthority, report)
   const identities = createIdentities({
     ...svid,
     authority,
@@ -92,6 +91,20 @@ export function createRemoteSupply(config: RemoteConfig, options: RemoteSupplyOp
       await link.close()
     },
   }
+}
+
+/** That the server is away is told of the server, and not of each authority as well. */
+function reportSlots(
+  { state }: X509Authority,
+  { state: jwtState }: JwtAuthority,
+  report: SupplyReport,
+): void {
+  const x509 = ({ fault: _, ...slots }: AuthorityState): void => report.authority(slots)
+  const jwt = ({ fault: _, ...slots }: JwtAuthorityState): void => report.jwtAuthority(slots)
+  x509(state.current)
+  jwt(jwtState.current)
+  state.subscribe(x509)
+  jwtState.subscribe(jwt)
 }
 
 function putFederated(bundles: Bundles, own: TrustDomain, served: Served): void {
