@@ -3,7 +3,8 @@
  * server does. Neither takes an entry in part.
  */
 import { create } from '@bufbuild/protobuf'
-import type { Entry } from '../../gen/spire/api/types/entry_pb.js'
+import type { MessageInitShape } from '@bufbuild/protobuf'
+import type { Entry, EntryMask } from '../../gen/spire/api/types/entry_pb.js'
 import { EntrySchema } from '../../gen/spire/api/types/entry_pb.js'
 import type { Selector as SelectorMessage } from '../../gen/spire/api/types/selector_pb.js'
 import { parseSelector } from '../../registration/selector.ts'
@@ -21,31 +22,42 @@ const MAX_NAMES = 1_000
 /** The last instant that a Date has. */
 const LATEST_SECOND = 8_640_000_000_000n
 
-export function entryMessage(entry: ServerEntry): Entry {
-  return create(EntrySchema, {
-    id: entry.id,
-    spiffeId: spiffeIdMessage(entry.spiffeId),
-    parentId: spiffeIdMessage(entry.parentId),
-    selectors: entry.selectors.map(selectorMessage),
-    x509SvidTtl: secondsOf(entry.x509SvidTtlMs),
-    jwtSvidTtl: secondsOf(entry.jwtSvidTtlMs),
-    federatesWith: [...entry.federatesWith],
-    dnsNames: [...entry.dnsNames],
-    admin: entry.admin,
-    downstream: entry.downstream,
-    storeSvid: entry.storeSvid,
-    hint: entry.hint,
-    expiresAt: BigInt(secondsOf(entry.expiresAt)),
-    revisionNumber: BigInt(entry.revision),
-    createdAt: BigInt(secondsOf(entry.createdAt)),
-    // SPIRE's server leaves it out where nothing in it is set.
-    ...((entry.disableX509SvidPrefetch || entry.jwtSvidIncludeJti) && {
-      additionalAttributes: {
-        disableX509SvidPrefetch: entry.disableX509SvidPrefetch,
-        jwtSvidIncludeJti: entry.jwtSvidIncludeJti,
-      },
-    }),
-  })
+type EntryInit = Exclude<MessageInitShape<typeof EntrySchema>, Entry>
+type Field = Exclude<keyof EntryMask & keyof Entry, `$${string}`>
+type Writer = (entry: ServerEntry) => EntryInit
+
+const WRITERS: Readonly<Record<Field, Writer>> = {
+  spiffeId: ({ spiffeId }) => ({ spiffeId: spiffeIdMessage(spiffeId) }),
+  parentId: ({ parentId }) => ({ parentId: spiffeIdMessage(parentId) }),
+  selectors: ({ selectors }) => ({ selectors: selectors.map(selectorMessage) }),
+  x509SvidTtl: ({ x509SvidTtlMs }) => ({ x509SvidTtl: secondsOf(x509SvidTtlMs) }),
+  jwtSvidTtl: ({ jwtSvidTtlMs }) => ({ jwtSvidTtl: secondsOf(jwtSvidTtlMs) }),
+  federatesWith: ({ federatesWith }) => ({ federatesWith: [...federatesWith] }),
+  dnsNames: ({ dnsNames }) => ({ dnsNames: [...dnsNames] }),
+  admin: ({ admin }) => ({ admin }),
+  downstream: ({ downstream }) => ({ downstream }),
+  storeSvid: ({ storeSvid }) => ({ storeSvid }),
+  hint: ({ hint }) => ({ hint }),
+  expiresAt: ({ expiresAt }) => ({ expiresAt: BigInt(secondsOf(expiresAt)) }),
+  revisionNumber: ({ revision }) => ({ revisionNumber: BigInt(revision) }),
+  createdAt: ({ createdAt }) => ({ createdAt: BigInt(secondsOf(createdAt)) }),
+  // SPIRE's server leaves it out where nothing in it is set.
+  additionalAttributes: ({ disableX509SvidPrefetch, jwtSvidIncludeJti }) =>
+    disableX509SvidPrefetch || jwtSvidIncludeJti
+      ? { additionalAttributes: { disableX509SvidPrefetch, jwtSvidIncludeJti } }
+      : {},
+}
+const WRITING = Object.entries(WRITERS) as [Field, Writer][]
+
+/**
+ * Its ID, and the fields that `mask` names, all of them without one. Only those are written: each agent of SPIRE's asks for all
+ * of its entries every 5 s.
+ */
+export function entryMessage(entry: ServerEntry, mask?: EntryMask): Entry {
+  const fields: EntryInit = { id: entry.id }
+  for (const [field, write] of WRITING)
+    if (mask === undefined || mask[field]) Object.assign(fields, write(entry))
+  return create(EntrySchema, fields)
 }
 
 /** An entry of a registry. @throws SpindleError `request_invalid` that names the field */

@@ -8,6 +8,7 @@ import {
   trustDomainOf,
 } from '../../../spiffe/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import { spiffeIdMessage } from '../../../wire/spire/spiffe-id.ts'
 
 type IdFields = Pick<SPIFFEID, 'trustDomain' | 'path'>
 
@@ -54,7 +55,4 @@ export function readWorkloadId(message: IdFields | undefined, own: TrustDomain):
   return id
 }
 
-export function idMessage(id: SpiffeId): IdFields {
-  const trustDomain = trustDomainOf(id)
-  return { trustDomain, path: id.slice(SCHEME.length + trustDomain.length) }
-}
+export const idMessage = spiffeIdMessage

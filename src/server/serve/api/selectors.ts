@@ -13,6 +13,8 @@ import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { SetFilter, SetMatch } from '../../../store/port.ts'
 import { readTrustDomain } from './ids.ts'
 
+export { selectorMessage } from '../../../wire/spire/entry.ts'
+
 type SelectorFields = Pick<SelectorMessage, 'type' | 'value'>
 
 /** @throws SpindleError `request_invalid`, `selector_invalid` */
@@ -31,11 +33,6 @@ function selectorFault(type: string, value: string): string | undefined {
 /** `unix` of `unix:uid:1000`. */
 export function selectorType(selector: Selector): string {
   return selector.slice(0, selector.indexOf(':'))
-}
-
-export function selectorMessage(selector: Selector): SelectorFields {
-  const type = selectorType(selector)
-  return { type, value: selector.slice(type.length + 1) }
 }
 
 const SELECTOR_MATCHES: Readonly<Record<Selectors, SetMatch>> = {

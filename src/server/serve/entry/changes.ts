@@ -11,14 +11,13 @@ import { trustDomainId } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { NewEntry } from '../../../store/model.ts'
 import type { Created, EntryChange, Updated } from '../../../store/port.ts'
+import { entryMessage } from '../../../wire/spire/entry.ts'
 import { auditEntry } from '../api/audit.ts'
 import { Refused, orRefused, settled } from '../api/batch.ts'
-import { applyMask } from '../api/mask.ts'
-import type { Fields } from '../api/mask.ts'
 import { ITEM_OK, itemFault, itemStatus } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
 import type { Asked } from '../service.ts'
-import { checkContent, entryMessage, readChanges, readContent } from './message.ts'
+import { checkContent, readChanges, readContent } from './message.ts'
 import type { EntryServiceParts } from './parts.ts'
 
 interface Batch {
@@ -29,7 +28,7 @@ interface Batch {
 
 interface EntryResult {
   readonly status: ItemStatus
-  readonly entry?: Fields<Entry>
+  readonly entry?: Entry
 }
 
 interface DeletedResult {
@@ -181,7 +180,7 @@ function createdResult(outcome: Created | Refused, mask: EntryMask | undefined):
   if (outcome instanceof Refused) return { status: outcome.status }
   // It is another entry, of which the asker knows nothing but the ID.
   if (outcome.kind === 'id_taken') return { status: ID_TAKEN }
-  const entry = applyMask(mask, entryMessage(outcome.entry), 'id')
+  const entry = entryMessage(outcome.entry, mask)
   return { status: outcome.kind === 'created' ? ITEM_OK : SIMILAR, entry }
 }
 
@@ -189,7 +188,7 @@ function updatedResult(outcome: Updated | Refused, mask: EntryMask | undefined):
   if (outcome instanceof Refused) return { status: outcome.status }
   if (outcome.kind === 'not_found') return { status: failed(UPDATE, NOT_FOUND) }
   if (outcome.kind === 'similar') return { status: failed(UPDATE, SIMILAR) }
-  return { status: ITEM_OK, entry: applyMask(mask, entryMessage(outcome.entry), 'id') }
+  return { status: ITEM_OK, entry: entryMessage(outcome.entry, mask) }
 }
 
 function failed(what: string, { code, message }: ItemStatus): ItemStatus {

@@ -1,41 +1,15 @@
-/** Entries between messages (`spire.api.types.Entry`) and values, with SPIRE's rules for what is taken in. */
+/** What operators say of entries (`spire.api.types.Entry`), field by field as masks name them, by SPIRE's rules and in its words. */
 import { Buffer } from 'node:buffer'
-import { create } from '@bufbuild/protobuf'
-import { EntrySchema } from '../../../gen/spire/api/types/entry_pb.js'
 import type { Entry, EntryMask } from '../../../gen/spire/api/types/entry_pb.js'
 import type { Selector } from '../../../registration/selector.ts'
-import type { EntryContent, ServerEntry } from '../../../registration/server-entry.ts'
+import type { EntryContent } from '../../../registration/server-entry.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { dnsNameFault } from '../../../spiffe/dns-name.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
-import { idMessage, readMemberId, readTrustDomain, readWorkloadId } from '../api/ids.ts'
+import { readMemberId, readTrustDomain, readWorkloadId } from '../api/ids.ts'
 import type { MaskOf } from '../api/mask.ts'
-import { readSelector, selectorMessage, selectorType } from '../api/selectors.ts'
+import { readSelector, selectorType } from '../api/selectors.ts'
 import { naming } from '../api/status.ts'
-
-export function entryMessage(entry: ServerEntry): Entry {
-  const { disableX509SvidPrefetch, jwtSvidIncludeJti } = entry
-  return create(EntrySchema, {
-    id: entry.id,
-    spiffeId: idMessage(entry.spiffeId),
-    parentId: idMessage(entry.parentId),
-    selectors: entry.selectors.map(selectorMessage),
-    x509SvidTtl: seconds(entry.x509SvidTtlMs),
-    federatesWith: [...entry.federatesWith],
-    admin: entry.admin,
-    downstream: entry.downstream,
-    expiresAt: BigInt(seconds(entry.expiresAt)),
-    dnsNames: [...entry.dnsNames],
-    revisionNumber: BigInt(entry.revision),
-    storeSvid: entry.storeSvid,
-    jwtSvidTtl: seconds(entry.jwtSvidTtlMs),
-    hint: entry.hint,
-    createdAt: BigInt(seconds(entry.createdAt)),
-    ...((disableX509SvidPrefetch || jwtSvidIncludeJti) && {
-      additionalAttributes: { disableX509SvidPrefetch, jwtSvidIncludeJti },
-    }),
-  })
-}
 
 /** What a message says of some fields; a member that is undefined is to be as where nothing is said. */
 export type EntryChanges = { readonly [Key in keyof EntryContent]?: EntryContent[Key] | undefined }
@@ -103,10 +77,6 @@ export function checkContent({ storeSvid, selectors }: EntryContent): void {
     )
 }
 
-function seconds(ms: number | undefined): number {
-  return ms === undefined ? 0 : Math.floor(ms / 1000)
-}
-
 function unique<T extends string>(members: readonly T[]): readonly T[] {
   return Array.from(new Set(members)).sort()
 }
@@ -126,7 +96,8 @@ function readDnsNames(names: readonly string[]): readonly string[] {
     if (fault !== undefined)
       throw invalid(`invalid DNS name: ${JSON.stringify(name.slice(0, 253))} ${fault}`)
   }
-  return names
+  // In the order given: the first one is the common name.
+  return Array.from(new Set(names))
 }
 
 /**

@@ -6,16 +6,15 @@ import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { MOST_A_PAGE } from '../../../store/port.ts'
 import { serviceDefinition } from '../../../wire/service.ts'
+import { entryMessage } from '../../../wire/spire/entry.ts'
 import { wordedStatus } from '../../../wire/status.ts'
 import type { ServerPeer } from '../../admit/peer.ts'
-import { applyMask } from '../api/mask.ts'
 import { answerPage } from '../api/page.ts'
 import type { ApiService } from '../service.ts'
 import { unaryHandlers } from '../service.ts'
 import type { Answers } from '../service.ts'
 import { createEntryChanging } from './changes.ts'
 import { readFilter } from './filter.ts'
-import { entryMessage } from './message.ts'
 import type { EntryServiceParts } from './parts.ts'
 import { EntrySync } from './sync.ts'
 import type { SyncCall } from './sync.ts'
@@ -63,14 +62,14 @@ function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
         read: (one) => entries.list(filter, one),
       })
       return {
-        entries: items.map((entry) => applyMask(outputMask, entryMessage(entry), 'id')),
+        entries: items.map((entry) => entryMessage(entry, outputMask)),
         nextPageToken,
       }
     },
     async getEntry({ id, outputMask }) {
       const entry = await entries.get(readId(id))
       if (entry === undefined) throw wordedStatus(status.NOT_FOUND, 'entry not found')
-      return applyMask(outputMask, entryMessage(entry), 'id')
+      return entryMessage(entry, outputMask)
     },
     async batchCreateEntry(request, asked) {
       return { results: await changing.create(request, asked) }
@@ -84,7 +83,7 @@ function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
     getAuthorizedEntries({ outputMask }, { peer }) {
       const authorized = authorizedEntries(parts, peer)
       return {
-        entries: authorized.map((entry) => applyMask(outputMask, entryMessage(entry), 'id')),
+        entries: authorized.map((entry) => entryMessage(entry, outputMask)),
       }
     },
   }

@@ -16,9 +16,8 @@ import type { Clock, Timer } from '../../../runtime/clock.ts'
 import { SpindleError, codeOf } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { Unreadable } from '../../../wire/service.ts'
+import { entryMessage } from '../../../wire/spire/entry.ts'
 import { WordedStatus, statusOf, wordedStatus } from '../../../wire/status.ts'
-import { applyMask } from '../api/mask.ts'
-import { entryMessage } from './message.ts'
 
 /** Entries, or revisions, of one message: SPIRE's number. */
 export const ENTRIES_A_MESSAGE = 500
@@ -153,7 +152,7 @@ function* fullEntries({ mask, entries }: Told, ids: readonly string[]): Iterable
 }
 
 function masked(entries: readonly ServerEntry[], mask: EntryMask | undefined) {
-  return entries.map((entry) => applyMask(mask, entryMessage(entry), 'id'))
+  return entries.map((entry) => entryMessage(entry, mask))
 }
 
 function* slices<T>(all: readonly T[]): Iterable<readonly [some: readonly T[], more: boolean]> {
