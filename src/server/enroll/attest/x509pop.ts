@@ -22,6 +22,8 @@ import { agentIdOf, attestationRefused } from './attestor.ts'
 import type { Challenge, NodeAttestor } from './attestor.ts'
 import { X509POP, pathFields, popSelectors, uriSans } from './x509pop-facts.ts'
 
+/** Below it a key can be computed from its certificate. */
+const LEAST_RSA_BITS = 1024
 /** As Go takes them; a longer one makes each verification dear. */
 const MOST_EXPONENT = 2n ** 31n
 
@@ -119,6 +121,8 @@ function keyFault({ x509 }: ParsedCertificate, mostBits: number): string | undef
   try {
     const { asymmetricKeyDetails: details } = x509.publicKey
     const { modulusLength = 0, publicExponent = 3n } = details ?? {}
+    if (x509.publicKey.asymmetricKeyType === 'rsa' && modulusLength < LEAST_RSA_BITS)
+      return `RSA key size ${modulusLength} is below ${LEAST_RSA_BITS}`
     if (modulusLength > mostBits)
       return `RSA key size ${modulusLength} exceeds maximum allowed size ${mostBits}`
     const exponentFits = publicExponent >= 3n && publicExponent < MOST_EXPONENT

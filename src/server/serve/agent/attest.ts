@@ -41,7 +41,12 @@ export async function attestAgent(
   const refusal = refusalOf(await parts.store.agents.get(attested.agentId), attested, type)
   if (refusal !== undefined) throw refusal
   const svid = await signAgentSvid(parts, attested.agentId, spki)
+  // A node that has gone would be locked out by its own first use.
+  steps.check()
   await enroll(parts, attested, { svid, type })
+  const { caller, method } = asked
+  const about = { object: 'agent', key: attested.agentId, action: `attest ${type}` } as const
+  parts.audit.write({ event: 'changed', caller, method, ...about })
   auditIssued(parts, asked, svid)
   // Where it fails the agent is attested all the same, and a token is spent: better that it hears of it.
   await parts.registry.caughtUp().catch(() => undefined)

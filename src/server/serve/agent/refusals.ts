@@ -4,7 +4,7 @@ import {
   PermissionDeniedDetailsSchema,
   PermissionDeniedDetails_Reason as Reason,
 } from '#spire/api/types/status_pb.js'
-import { ERRORS, SpindleError, messageOf } from '../../../runtime/errors.ts'
+import { ERRORS, codeOf, messageOf } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { WordedStatus, wordedStatus } from '../../../wire/status.ts'
 import type { Asked } from '../service.ts'
@@ -24,13 +24,18 @@ export const mustReattest = (): WordedStatus =>
 
 export const agentNotFound = (): WordedStatus => wordedStatus(status.NOT_FOUND, 'agent not found')
 
-/** An error of the codes that say the server cannot just now; it denies nothing. */
-function isOwnFault(thrown: unknown): boolean {
-  if (thrown instanceof WordedStatus)
-    return thrown.status.code === status.CANCELLED || thrown.status.code === status.INTERNAL
-  if (!(thrown instanceof SpindleError)) return true
-  const { grpc } = ERRORS[thrown.code]
-  return grpc === status.UNAVAILABLE || grpc === status.INTERNAL || grpc === status.DATA_LOSS
+/** The server cannot just now, the line is too long, or nobody waits any more: nothing was judged. */
+const UNJUDGED: ReadonlySet<number> = new Set([
+  status.CANCELLED,
+  status.RESOURCE_EXHAUSTED,
+  status.UNAVAILABLE,
+  status.DATA_LOSS,
+])
+
+function isDenial(thrown: unknown): boolean {
+  if (thrown instanceof WordedStatus) return !UNJUDGED.has(thrown.status.code)
+  const code = codeOf(thrown)
+  return code !== 'internal' && !UNJUDGED.has(ERRORS[code].grpc)
 }
 
 /** Writes of a call that failed what the audit has to know of it, and throws it on. */
@@ -41,7 +46,7 @@ export function audited(
 ): (thrown: unknown) => never {
   return (thrown) => {
     const detail = thrown instanceof WordedStatus ? thrown.status.details : messageOf(thrown)
-    if (!isOwnFault(thrown)) audit.write({ event: 'denied', caller, method, reason, detail })
+    if (isDenial(thrown)) audit.write({ event: 'denied', caller, method, reason, detail })
     throw thrown
   }
 }

@@ -70,6 +70,9 @@ export class AttestSteps {
   async next(lost: { readonly code: number; readonly what: string }): Promise<AttestAgentRequest> {
     this.check()
     const arrived = this.#arrived.shift() ?? (await this.#wait())
+    // A call that is cancelled may look like one that is half closed, for a moment.
+    if (arrived === 'end') await new Promise((resolve) => void setImmediate(resolve))
+    this.check()
     if (arrived === 'end') throw wordedStatus(lost.code, `${lost.what}: EOF`)
     if (arrived instanceof Unreadable)
       throw new SpindleError('request_invalid', 'a message of the call cannot be read')

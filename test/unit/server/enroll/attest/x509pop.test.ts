@@ -270,6 +270,11 @@ test('what is no payload, or too dear to look at, is refused before anything is 
     INVALID,
     /intermediate certificate 0: RSA key/,
   )
+  const short = generateKeyPairSync('rsa', { modulusLength: 512 }).publicKey
+  const weak = await node({
+    key: { ...leaf.key, spki: short.export({ type: 'spki', format: 'der' }) },
+  })
+  await refused(send(chain(weak.der)), INVALID, /RSA key size 512 is below 1024/)
   const odd = generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 2 ** 32 - 5 })
   const spki = odd.publicKey.export({ type: 'spki', format: 'der' })
   const dear = await node({ key: { ...leaf.key, spki } })

@@ -7,30 +7,15 @@ import { StatusSchema } from '../../../../../src/gen/google/rpc/status_pb.js'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
 import { PermissionDeniedDetailsSchema } from '#spire/api/types/status_pb.js'
 import { SpindleError } from '../../../../../src/runtime/errors.ts'
-import type { Attested, NodeAttestor } from '../../../../../src/server/enroll/attest/attestor.ts'
+import type { NodeAttestor } from '../../../../../src/server/enroll/attest/attestor.ts'
 import type { ServerPeer } from '../../../../../src/server/admit/peer.ts'
 import { settle } from '../../../../fakes/clock.ts'
 import { id, selectors } from '../../../../fakes/store-values.ts'
 import { bearer } from '../setting.ts'
+import { believing, NODE } from './believing.ts'
 import { csr, HOUR, serialOf, setUp, when } from './setting.ts'
 
-const NODE = id('/spire/agent/fake/node')
 const remote = (address: string): ServerPeer => ({ kind: 'remote', address, svid: undefined })
-
-/** An attestor that believes what it is told, after as many challenges as the payload has bytes less one. */
-function believing(more: Partial<Attested> = {}): NodeAttestor & { readonly answers: string[] } {
-  const answers: string[] = []
-  return {
-    type: 'fake',
-    answers,
-    async attest(payload, challenge) {
-      for (let round = 1; round < payload.length; round++)
-        answers.push(Buffer.from(await challenge(Buffer.of(round))).toString())
-      const known = { agentId: NODE, selectors: selectors('fake:a:1'), canReattest: true }
-      return { ...known, firstUse: false, ...more }
-    },
-  }
-}
 
 /** What a refusal of SPIRE's says to its agents. */
 function reasonOf(error: ServiceError): number | undefined {
@@ -66,7 +51,7 @@ test('an agent that attests again has a new SVID and new selectors, at once', as
     type: 'fake',
     attest: (...all: Parameters<NodeAttestor['attest']>) => attestor.attest(...all),
   }
-  const { attest, store, registry } = await setUp(t, { attestors: () => [current] })
+  const { attest, store, registry, audited } = await setUp(t, { attestors: () => [current] })
   await attest('fake', 'x')
   await store.agents.change(NODE, (agent) => ({
     ...agent!,
@@ -74,10 +59,18 @@ test('an agent that attests again has a new SVID and new selectors, at once', as
     pending: { serial: '9', expiresAt: 9 },
   }))
   attestor = two
+  audited()
   const result = await attest('fake', 'x')
   const agent = registry.agent(NODE)
   assert.equal(agent?.serial, serialOf(result))
   assert.deepEqual(agent.selectors, ['fake:b:2'])
+  assert.deepEqual(
+    audited().map((event) => [event.event, 'action' in event && event.action]),
+    [
+      ['changed', 'attest fake'],
+      ['issued', false],
+    ],
+  )
   assert.deepEqual([agent.version, agent.pending], ['1.2.3', undefined])
 })
 
@@ -156,82 +149,6 @@ test('a proof that anybody of the node could bring is good once, until the agent
     id: { trustDomain: 'example.org', path: '/spire/agent/fake/node' },
   })
   assert.equal((await attest('fake', 'x')).reattestable, false)
-})
-
-test('a node that says nothing, or goes, is waited for no longer than a step takes', async (t) => {
-  const { open, clock, audited, store } = await setUp(t, { attestors: () => [believing()] })
-  const method = Agent.method.attestAgent
-  const idle = clock.pending
-  const endOf = (call: ReturnType<typeof open<typeof method.input, typeof method.output>>) =>
-    new Promise<ServiceError>((resolve) => call.on('error', resolve))
-
-  const silent = open(method)
-  const silence = endOf(silent)
-  await when(() => clock.pending > idle)
-  await clock.advance(30_000)
-  assert.equal((await silence).code, 4)
-
-  const short = open(method)
-  const shortly = endOf(short)
-  short.end()
-  assert.deepEqual(
-    [(await shortly).code, (await shortly).details],
-    [3, 'failed to receive request from stream: EOF'],
-  )
-
-  const params = { data: { type: 'fake', payload: Buffer.from('xy') }, params: { csr } }
-  const halfway = open(method)
-  const half = endOf(halfway)
-  halfway.on('data', () => halfway.end())
-  halfway.write({ step: { case: 'params', value: params } })
-  assert.deepEqual(
-    [(await half).code, (await half).details],
-    [13, 'failed to receive challenge from agent: EOF'],
-  )
-
-  audited()
-  const cancelled = open(method)
-  const end = endOf(cancelled)
-  cancelled.on('data', () => cancelled.cancel())
-  cancelled.write({ step: { case: 'params', value: params } })
-  assert.equal((await end).code, 1)
-  await when(() => clock.pending === idle)
-  assert.deepEqual(audited(), [])
-  assert.equal(await store.agents.count({}), 0)
-})
-
-test('the attestor hears that nobody waits for it any more', async (t) => {
-  const aborted = Promise.withResolvers<void>()
-  const attestor: NodeAttestor = {
-    type: 'fake',
-    async attest(_payload, challenge, { signal }) {
-      signal.addEventListener('abort', () => aborted.resolve())
-      await challenge(Buffer.of(1)).catch(() => undefined)
-      await aborted.promise
-      throw new SpindleError('internal', 'unseen')
-    },
-  }
-  const { open } = await setUp(t, { attestors: () => [attestor] })
-  const call = open(Agent.method.attestAgent)
-  call.on('error', () => undefined)
-  call.on('data', () => call.cancel())
-  const params = { data: { type: 'fake', payload: Buffer.from('x') }, params: { csr } }
-  call.write({ step: { case: 'params', value: params } })
-  await aborted.promise
-})
-
-test('endStreams ends the calls that wait for a node', async (t) => {
-  const { open, service, clock } = await setUp(t)
-  const idle = clock.pending
-  const call = open(Agent.method.attestAgent)
-  const end = new Promise<ServiceError>((resolve) => call.on('error', resolve))
-  call.on('data', () => undefined)
-  await when(() => clock.pending > idle)
-  service.endStreams('the server is shutting down')
-  assert.deepEqual(
-    [(await end).code, (await end).details],
-    [14, 'not_ready: the server is shutting down'],
-  )
 })
 
 test('what the server cannot do just now is no denial, and leaves no agent', async (t) => {

@@ -40,7 +40,7 @@ test('a token lets one node in, once, with an X.509-SVID of its agent', async (t
     version: '',
     selectors: [],
   })
-  const [issued] = audited()
+  const [, issued] = audited()
   assert.ok(issued?.event === 'issued')
   assert.deepEqual([issued.issued, issued.spiffeId], ['agent-svid', id(path)])
   await assert.rejects(attest('join_token', token.value), gone)
