@@ -7,6 +7,7 @@ import type { Random } from '../runtime/random.ts'
 import type { LeveledLog } from '../telemetry/log.ts'
 import { createSeldom } from '../telemetry/seldom.ts'
 import { createAudit } from './audit/audit.ts'
+import { createObservation } from './compose/observation.ts'
 import { openDoors } from './compose/doors.ts'
 import { createServices } from './compose/services.ts'
 import { openNodeAttestors } from './enroll/attest/node-attestors.ts'
@@ -48,14 +49,13 @@ export async function startServer(
   const uid = process.geteuid?.() ?? 0
   // Whoever runs on this folder already must not have its CA touched.
   const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
-  const store = await openConfiguredStore(config.store, { ...environment, uid })
+  const observation = createObservation(environment)
+  const store = observation.store(await openConfiguredStore(config.store, { ...environment, uid }))
   const registry = await openRegistry({ ...environment, store, trustDomain })
   const issuing = await openIssuing({ ...environment, config, store, registry })
-  const audit = createAudit({
-    format: config.log.format,
-    stream: environment.auditStream,
-    clock,
-  })
+  const audit = observation.audit(
+    createAudit({ format: config.log.format, stream: environment.auditStream, clock }),
+  )
   const seldom = createSeldom(log, clock)
   const attestors = openNodeAttestors({
     ...environment,
@@ -76,14 +76,16 @@ export async function startServer(
     audit,
     attestors,
   }
-  const doors = await openDoors({ ...parts, seldom })
+  const doors = await openDoors({ ...parts, ended: observation.ended, seldom })
   const sync = createSyncService({ ...parts, verifier: doors.verifier })
   const { all, close } = createServices({ ...parts, fleet: sync })
   const services = [sync, ...all]
   const pruning = createPruning(parts)
   for (const way of doors.ways) for (const service of services) service.addTo(way)
   const listen = await doors.start()
-  const addresses = { listen, adminSocket: config.admin.socket, http: '' }
+  const { descriptors } = kernel
+  const http = await observation.serve({ ...parts, fleet: sync, descriptors })
+  const addresses = { listen, adminSocket: config.admin.socket, http: http?.address ?? '' }
   log.info({ ...addresses, trustDomain, version }, 'server ready')
   return {
     addresses,
@@ -92,6 +94,7 @@ export async function startServer(
       await issuing.x509.reload()
     },
     async stop() {
+      await http?.close()
       for (const service of services) service.endStreams('the server is shutting down')
       close()
       await doors.stop()

@@ -17,6 +17,7 @@ import type { Audit } from '../audit/audit.ts'
 import type { Registry } from '../enroll/registry.ts'
 import { createStanding } from '../enroll/standing.ts'
 import type { Issuing } from '../issue/issuing.ts'
+import type { EndedCall } from '../../wire/peer-server.ts'
 import type { Way } from '../serve/service.ts'
 
 export interface DoorsParts {
@@ -28,6 +29,8 @@ export interface DoorsParts {
   readonly registry: Registry
   readonly issuing: Pick<Issuing, 'svid'>
   readonly audit: Audit
+  /** Told of the end of each call. */
+  readonly ended: (call: EndedCall) => void
   /** For what peers cause. */
   readonly seldom: Seldom
 }
@@ -47,7 +50,7 @@ const STREAMS_PER_CONNECTION = 256
 const RESERVED_DESCRIPTORS = 512
 
 export async function openDoors(parts: DoorsParts): Promise<Doors> {
-  const { config, clock, kernel, registry, issuing, audit, seldom } = parts
+  const { config, clock, kernel, registry, issuing, audit, ended, seldom } = parts
   const verifier = createPeerVerifier({ clock, authorities: authoritiesOf(parts) })
   const standing = createStanding({
     registry,
@@ -69,6 +72,7 @@ export async function openDoors(parts: DoorsParts): Promise<Doors> {
     clock,
     verifier,
     gate,
+    ended,
     audit,
     report: doorReport(seldom),
   })
@@ -78,6 +82,7 @@ export async function openDoors(parts: DoorsParts): Promise<Doors> {
     path: config.admin.socket,
     uid: parts.uid,
     gate,
+    ended,
     audit,
     report: localReport(seldom),
   })
