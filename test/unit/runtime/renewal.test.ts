@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { renewalInstant } from '../../../src/runtime/renewal.ts'
+import { belatedRenewalInstant, renewalInstant } from '../../../src/runtime/renewal.ts'
 import { createSeededRandom } from '../../fakes/random.ts'
 
 const life = { issuedAt: 1_000_000, notAfter: 1_100_000 }
@@ -20,4 +20,11 @@ test('renewalInstant: many draws use the whole window evenly', () => {
     tenths[tenth] = (tenths[tenth] ?? 0) + 1
   }
   for (const count of tenths) assert.ok(count > 400 && count < 600, tenths.join(' '))
+})
+
+test('belatedRenewalInstant: spans four fifths of what is left, and is now where nothing is', () => {
+  const left = { now: 1_000, notAfter: 2_000 }
+  assert.equal(belatedRenewalInstant(left, 0), 1_000)
+  assert.equal(belatedRenewalInstant(left, 1), 1_800)
+  assert.equal(belatedRenewalInstant({ now: 3_000, notAfter: 2_000 }, 0.5), 3_000)
 })

@@ -156,3 +156,13 @@ test('explain: what the process makes of the Workload API is told, and what othe
     [['FetchJWTSVID', 'answered', 3]],
   )
 })
+
+test('explain: before the entries have come from the server nothing is said to be absent', async () => {
+  const { ask } = setUp([WEB])
+  const answer = await ask('default', { registry: undefined })
+  assert.deepEqual(
+    [answer.nameState, answer.entries, answer.near, answer.undecided],
+    ['pending', [], [], answer.nameWhy],
+  )
+  assert.match(answer.nameWhy, /have not come from the server yet/)
+})
