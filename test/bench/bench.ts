@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --rows a,b --runs 5 --json]`: DESIGN's figures on this machine, beside a bare grpc-go server in the
+ * `npm run bench [-- --rows a,b --runs 5 --agents 1000 --json]`: DESIGN's figures on this machine, beside a bare grpc-go server in the
  * same run. Medians; nothing here is asserted.
  */
 import { readFileSync } from 'node:fs'
@@ -10,14 +10,18 @@ import { table } from '../../src/cli/output.ts'
 import { makeScratch, readText, removeScratch } from '../../src/os/scratch.ts'
 import { buildProgram } from './program.ts'
 import type { Bench, Figure } from './measure.ts'
+import { startFleet } from './fleet.ts'
+import type { Fleet } from './fleet.ts'
 import type { Row } from './rows.ts'
 import { ROWS } from './rows.ts'
+import { SERVER_ROWS } from './rows-server.ts'
 import { WORKLOAD_ROWS } from './rows-workload.ts'
 
 const { values } = parseArgs({
   options: {
     rows: { type: 'string', default: '' },
     runs: { type: 'string', default: '5' },
+    agents: { type: 'string', default: '1000' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -79,6 +83,9 @@ function report(results: readonly Result[]): string {
 const envoy =
   process.env['ENVOY_BIN'] || readText(join(import.meta.dirname, '../../.cache/envoy')) || ''
 const folder = makeScratch('spindle-bench-')
+let started: Promise<Fleet> | undefined
+const fleet = (): Promise<Fleet> =>
+  (started ??= startFleet(folder, { agents: Number(values.agents), entriesPerAgent: 50 }))
 try {
   const binary = buildProgram(folder)
   if (binary === undefined) {
@@ -86,8 +93,8 @@ try {
     process.exitCode = 3
   } else {
     let count = 0
-    const bench: Bench = { folder, binary, envoy, next: () => `n${++count}` }
-    const rows = [...ROWS, ...WORKLOAD_ROWS]
+    const bench: Bench = { folder, binary, envoy, fleet, next: () => `n${++count}` }
+    const rows = [...ROWS, ...WORKLOAD_ROWS, ...SERVER_ROWS]
     const names = values.rows.split(',')
     const wanted = values.rows === '' ? rows : rows.filter(({ name }) => names.includes(name))
     const results: Result[] = []
@@ -117,5 +124,6 @@ try {
     }
   }
 } finally {
+  await (await started?.catch(() => undefined))?.close()
   removeScratch(folder)
 }

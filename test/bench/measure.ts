@@ -10,6 +10,7 @@ import { startEnvoy } from '../../src/cli/demo/envoy.ts'
 import type { Agent, EntrySettings } from '../e2e/rig/agent.ts'
 import { startAgent } from '../e2e/rig/agent.ts'
 import { activeListener, get } from '../e2e/rig/rig.ts'
+import type { Fleet } from './fleet.ts'
 import type { Load, Report, Streams } from './program.ts'
 import { startLoad, startReference } from './program.ts'
 
@@ -20,6 +21,8 @@ export interface Bench {
   readonly envoy: string
   /** A name no other run of a row has. */
   next(): string
+  /** A server and its fleet, the same for all rows. */
+  fleet(): Promise<Fleet>
 }
 
 /** Figures of one run: Spindle's, and the bare reference server's where the row has one. */
