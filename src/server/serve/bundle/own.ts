@@ -8,11 +8,15 @@ import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { PublicKey, StoredBundle, X509Authority } from '../../../store/model.ts'
 import { wordedStatus } from '../../../wire/status.ts'
+import { createRateLimits } from '../../admit/rate-limits.ts'
 import { auditBundle } from '../api/audit.ts'
-import { reading } from '../api/status.ts'
+import { callFault, reading } from '../api/status.ts'
 import type { Asked } from '../service.ts'
 import { readJwtAuthorities, readWitAuthorities, readX509Authorities } from './message.ts'
 import type { BundleServiceParts } from './parts.ts'
+
+/** Of one address, as SPIRE has it. */
+const PUBLISHED_PER_SECOND = 500
 
 interface Addition {
   readonly x509?: readonly X509Authority[]
@@ -29,7 +33,16 @@ export interface OwnBundle {
 
 export function createOwnBundle(parts: BundleServiceParts): OwnBundle {
   const { trustDomain, store, registry } = parts
+  const limits = createRateLimits({ clock: parts.clock, perSecond: PUBLISHED_PER_SECOND })
 
+  const turn = async ({ peer }: Asked): Promise<void> => {
+    if (peer.kind === 'local') return
+    try {
+      await limits.take(peer.address, 1)
+    } catch (thrown) {
+      throw callFault('rejecting request due to key publishing rate limiting', thrown)
+    }
+  }
   const add = async (
     addition: Addition,
     { action, asked }: { readonly action: string; readonly asked: Asked },
@@ -68,11 +81,12 @@ export function createOwnBundle(parts: BundleServiceParts): OwnBundle {
         throw wordedStatus(status.INVALID_ARGUMENT, 'no authorities to append')
       return add(addition, { action: 'append', asked })
     },
-    publishJwt({ jwtAuthority }, asked) {
+    async publishJwt({ jwtAuthority }, asked) {
+      await turn(asked)
       if (jwtAuthority === undefined)
         throw wordedStatus(status.INVALID_ARGUMENT, 'missing JWT authority')
       const jwt = reading('invalid JWT authority', () => readJwtAuthorities([jwtAuthority]))
-      return add({ jwt }, { action: 'publish-jwt-authority', asked })
+      return await add({ jwt }, { action: 'publish-jwt-authority', asked })
     },
   }
 }
@@ -81,8 +95,23 @@ function notThere() {
   return wordedStatus(status.NOT_FOUND, 'bundle not found')
 }
 
+/** More are no use to anybody, and each is sent to every agent; a server below could bring them without end. */
+const MOST_AUTHORITIES = 1000
+
 /** Whoever could put its own key in the place of another would sign in the name of everybody. */
-function conflictOf(current: StoredBundle, { jwt = [], wit = [] }: Addition) {
+function conflictOf(current: StoredBundle, addition: Addition): SpindleError | undefined {
+  const { jwt = [], wit = [] } = addition
+  const next = withAddition(current, addition)
+  const most = Math.max(
+    next.x509Authorities.length,
+    next.jwtAuthorities.length,
+    next.witAuthorities.length,
+  )
+  if (next !== current && most > MOST_AUTHORITIES)
+    return new SpindleError(
+      'limit_reached',
+      `the bundle would have more than ${MOST_AUTHORITIES} authorities of a kind`,
+    )
   const taken = (there: readonly PublicKey[], added: readonly PublicKey[]) =>
     added.find(({ keyId, publicKey }) =>
       there.some((one) => one.keyId === keyId && !same(one.publicKey, publicKey)),

@@ -6,8 +6,8 @@ import { BundleMaskSchema, BundleSchema } from '#spire/api/types/bundle_pb.js'
 import type { Bundle, BundleMask } from '#spire/api/types/bundle_pb.js'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { createBundleService } from '../../../../../src/server/serve/bundle/service.ts'
-import { bundle as stored, td } from '../../../../fakes/store-values.ts'
-import { setUp } from '../setting.ts'
+import { bundle as stored, id, td } from '../../../../fakes/store-values.ts'
+import { bearer, setUp } from '../setting.ts'
 import { KEY, OTHER_KEY, OTHER_ROOT, ROOT, full } from './messages.ts'
 import type { BundleInit } from './messages.ts'
 
@@ -151,4 +151,34 @@ test('PublishJWTAuthority refuses none, a broken one, and one in the place of an
 test('PublishWITAuthority is not offered, as by SPIRE without its flag', async (t) => {
   const { call } = await setUpOwn(t)
   await assert.rejects(call(publishWITAuthority, {}), { code: status.UNIMPLEMENTED })
+})
+
+test('PublishJWTAuthority makes an address wait that publishes more than 500 keys a second', async (t) => {
+  const { call, become, clock } = await setUpOwn(t)
+  become(bearer(id('/below')))
+  const jwtAuthority = { keyId: 'j', publicKey: KEY }
+  for (let at = 0; at < 500; at++) await call(publishJWTAuthority, { jwtAuthority })
+  const late = call(publishJWTAuthority, { jwtAuthority })
+  for (let turn = 0; clock.pending === 0 && turn < 5_000; turn++)
+    await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(clock.pending, 1)
+  await clock.advance(2)
+  await late
+})
+
+test('the own bundle has no more authorities than are of use', async (t) => {
+  const { call, store, registry } = await setUpOwn(t)
+  await store.bundles.change(td('example.org'), (current) => ({
+    ...current!,
+    jwtAuthorities: Array.from({ length: 1000 }, (_, at) => ({
+      keyId: `k${at}`,
+      publicKey: KEY,
+      tainted: false,
+    })),
+  }))
+  await registry.caughtUp()
+  const known = { jwtAuthority: { keyId: 'k7', publicKey: KEY } }
+  assert.equal((await call(publishJWTAuthority, known)).jwtAuthorities.length, 1000)
+  const more = { jwtAuthority: { keyId: 'more', publicKey: KEY } }
+  await assert.rejects(call(publishJWTAuthority, more), { code: status.RESOURCE_EXHAUSTED })
 })
