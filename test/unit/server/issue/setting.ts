@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { readServerConfig } from '../../../../src/config/server/server-config.ts'
+import type { Clock } from '../../../../src/runtime/clock.ts'
 import { SpindleError } from '../../../../src/runtime/errors.ts'
 import type { Issuing } from '../../../../src/server/issue/issuing.ts'
 import { openIssuing } from '../../../../src/server/issue/open-issuing.ts'
@@ -36,14 +37,15 @@ export interface Fleet {
   bundle(): Promise<StoredBundle>
 }
 
-export async function fleet(t: TestContext): Promise<Fleet> {
+/** @param real of the servers, where others look at the time too */
+export async function fleet(t: TestContext, real?: Clock): Promise<Fleet> {
   const path = join(temporaryFolder(t), 'store.db')
   const { clock, open } = placeOf(t, { kind: 'sqlite', path })
   const store = await open()
   const made: Fleet = {
     clock,
     away: false,
-    store: breakable(store, () => made.away),
+    store: asked(store, () => (made.away ? Promise.reject(away()) : undefined)),
     async bundle() {
       const bundle = await store.bundles.get(trustDomain)
       if (bundle === undefined) throw new Error('there is no bundle')
@@ -61,13 +63,13 @@ export async function fleet(t: TestContext): Promise<Fleet> {
           const issuing = await openIssuing({
             config: readServerConfig(text, { file: join(stateDir, 'server.yaml') }).config,
             store: made.store,
-            clock,
+            clock: real ?? clock,
             random,
             log,
             onEvent: (event) => events.push(event),
             ...more,
           })
-          t.after(() => issuing.close())
+          if (more?.store === undefined) t.after(() => issuing.close())
           return issuing
         },
       }
@@ -76,17 +78,26 @@ export async function fleet(t: TestContext): Promise<Fleet> {
   return made
 }
 
-/** `store`, but that each of its methods rejects while `isAway`. */
-function breakable<T extends object>(store: T, isAway: () => boolean): T {
+const away = (): SpindleError => new SpindleError('store_unavailable', 'away')
+
+/** `store` as a process sees it that dies after `left` more questions and changes: what it asks then is never answered. */
+export function mortal(store: Store): { left: number; readonly store: Store } {
+  const life: ReturnType<typeof mortal> = {
+    left: Infinity,
+    store: asked(store, () => (life.left-- > 0 ? undefined : new Promise(() => {}))),
+  }
+  return life
+}
+
+/** `store`, but that each question and change is answered by `instead` where that gives something. */
+function asked<T extends object>(store: T, instead: () => Promise<unknown> | undefined): T {
   return new Proxy(store, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name)
-      if (typeof member === 'object' && member !== null) return breakable(member, isAway)
+      if (typeof member === 'object' && member !== null) return asked(member, instead)
       if (typeof member !== 'function') return member
       return (...given: readonly unknown[]): unknown =>
-        isAway()
-          ? Promise.reject(new SpindleError('store_unavailable', 'away'))
-          : Reflect.apply(member, target, given)
+        instead() ?? Reflect.apply(member, target, given)
     },
   })
 }
