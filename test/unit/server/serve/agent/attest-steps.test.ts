@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import type { ServiceError } from '@grpc/grpc-js'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
 import { SpindleError } from '../../../../../src/runtime/errors.ts'
 import type { NodeAttestor } from '../../../../../src/server/enroll/attest/attestor.ts'
-import { settle } from '../../../../fakes/clock.ts'
+import { AttestSteps } from '../../../../../src/server/serve/agent/steps.ts'
+import type { AttestCall } from '../../../../../src/server/serve/agent/steps.ts'
+import { Unreadable } from '../../../../../src/wire/service.ts'
+import type { WordedStatus } from '../../../../../src/wire/status.ts'
+import { createManualClock, settle } from '../../../../fakes/clock.ts'
 import { believing } from './believing.ts'
 import { csr, setUp, when } from './setting.ts'
 
@@ -72,7 +77,7 @@ test('a node that has gone when its SVID is signed is no agent, and may come aga
   await attest('fake', 'x')
 })
 
-test('the attestor hears that nobody waits for it any more', async (t) => {
+test('the attestor hears that nobody waits for it any more', { timeout: 20_000 }, async (t) => {
   const aborted = Promise.withResolvers<void>()
   const attestor: NodeAttestor = {
     type: 'fake',
@@ -104,4 +109,21 @@ test('endStreams ends the calls that wait for a node', async (t) => {
     [(await end).code, (await end).details],
     [14, 'not_ready: the server is shutting down'],
   )
+})
+
+test('what a node sends unasked is left in the connection', async () => {
+  const counts = { paused: 0, resumed: 0 }
+  const call = Object.assign(new EventEmitter(), {
+    pause: () => void counts.paused++,
+    resume: () => void counts.resumed++,
+  })
+  const steps = new AttestSteps(call as unknown as AttestCall, createManualClock())
+  call.emit('data', new Unreadable())
+  assert.deepEqual(counts, { paused: 1, resumed: 0 })
+  const lost = { code: 3, what: 'nothing' }
+  await assert.rejects(steps.next(lost), { code: 'request_invalid' })
+  const ended = steps.next(lost).catch((thrown: WordedStatus) => thrown.status.details)
+  assert.equal(counts.resumed, 1)
+  call.emit('end')
+  assert.equal(await ended, 'nothing: EOF')
 })

@@ -214,3 +214,38 @@ test('an agent’s SVID lives as long as the config says, with the agent’s nam
   const { svid } = await attest('fake', 'x')
   assert.equal(svid?.expiresAt, BigInt((clock.now() + HOUR) / 1_000))
 })
+
+test('what changes an agent is answered once the registry has it; where that fails a node is in all the same', async (t) => {
+  const waited: (() => void)[] = []
+  let fault: SpindleError | undefined
+  const caughtUp = async () => {
+    await new Promise<void>((resolve) => waited.push(resolve))
+    if (fault !== undefined) throw fault
+  }
+  const { attest, call, become } = await setUp(t, {
+    attestors: () => [believing({ canReattest: false })],
+    more: { registry: { caughtUp } },
+  })
+  const agentId = { trustDomain: 'example.org', path: '/spire/agent/fake/node' }
+  const asks = [
+    () => attest('fake', 'x'),
+    () => call(Agent.method.renewAgent, { params: { csr } }),
+    () => call(Agent.method.banAgent, { id: agentId }),
+    () => call(Agent.method.deleteAgent, { id: agentId }),
+  ]
+  become(bearer(NODE))
+  for (const ask of asks) {
+    let answered = false
+    const answer = ask().then(() => (answered = true))
+    await when(() => waited.length > 0)
+    await settle()
+    assert.equal(answered, false)
+    waited.pop()!()
+    await answer
+  }
+  fault = new SpindleError('store_unavailable', 'away')
+  const answer = attest('fake', 'x')
+  await when(() => waited.length > 0)
+  waited.pop()!()
+  assert.equal((await answer).svid?.id?.path, agentId.path)
+})
