@@ -40,7 +40,7 @@ export function createJoinTokenAttestor(options: JoinTokenOptions): NodeAttestor
 /** undefined: no token was ever made of such a text. The error would quote it. */
 function idIfAny(trustDomain: TrustDomain, token: string): SpiffeId | undefined {
   try {
-    return token.includes('/') ? undefined : joinTokenAgentId(trustDomain, token)
+    return joinTokenAgentId(trustDomain, token)
   } catch {
     return undefined
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import {
@@ -87,6 +87,13 @@ test('popResponseFits refuses numbers beyond the curve, none, and nonces of anot
   assert.equal(popResponseFits(challenge, { ...good, r: long }, key), false)
   assert.equal(popResponseFits(challenge, { ...good, r: none, s: none }, key), false)
   assert.equal(popResponseFits(challenge, { ...good, nonce: none }, key), false)
+  const brief = Buffer.alloc(16)
+  const signed = sign('sha256', Buffer.concat([challenge.nonce, brief]), {
+    key: privateKey,
+    dsaEncoding: 'ieee-p1363',
+  })
+  const [r, s] = [signed.subarray(0, 32), signed.subarray(32)]
+  assert.equal(popResponseFits(challenge, { ...good, nonce: brief, r, s }, key), false)
   const short = { ...challenge, nonce: challenge.nonce.subarray(1) }
   assert.equal(popResponseFits(short, good, key), false)
 })

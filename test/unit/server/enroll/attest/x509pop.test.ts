@@ -13,6 +13,7 @@ import {
 import type { PopResponse } from '../../../../../src/certs/proof/x509pop.ts'
 import type { KeyPair } from '../../../../../src/certs/keys.ts'
 import type { X509popConfig } from '../../../../../src/config/server/node-attestors.ts'
+import { parseSelector } from '../../../../../src/registration/selector.ts'
 import type { Attested, Challenge } from '../../../../../src/server/enroll/attest/attestor.ts'
 import { createX509popAttestor } from '../../../../../src/server/enroll/attest/x509pop.ts'
 import { createManualClock } from '../../../../fakes/clock.ts'
@@ -117,7 +118,11 @@ test('every certificate above that of the node is a selector, and those that are
     [fingerprint(inner), fingerprint(root)].map((one) => `x509pop:ca:fingerprint:${one}`).sort(),
   )
   // Cross-signed: two ways up, one name.
-  const other = await makeCa({ name: 'CN=other root' })
+  const other = await makeCa({ name: 'CN=other root'   // One that leads nowhere vouches for nothing, though its key signed.
+  const dead = await attest([below, inner, crossed])
+  assert.ok(dead.selectors.includes(parseSelector(`x509pop:ca:fingerprint:${fingerprint(inner)}`)))
+  assert.ok(!dead.selectors.some((selector) => selector.endsWith(fingerprint(crossed))))
+})
   const crossed = await makeCa({ name: 'CN=inner', key: inner.key, by: other })
   const both = await attest([below, inner, crossed], { anchors: [root, other] })
   const found = both.selectors.filter((selector) => selector.startsWith('x509pop:ca:'))
