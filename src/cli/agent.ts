@@ -2,9 +2,10 @@
 import type { Command } from 'commander'
 import type { Io } from './io.ts'
 import { configOption } from './options.ts'
+import { addAgentsCommands } from './server/agents.ts'
 
 export function addAgentCommands(program: Command, io: Io): void {
-  program
+  const agent = program
     .command('agent')
     .description('run the agent: serve every Envoy and every program on this host its identity')
     .addOption(configOption())
@@ -12,6 +13,7 @@ export function addAgentCommands(program: Command, io: Io): void {
       const { runAgent } = await import('./run-agent.ts')
       await runAgent(io, config)
     })
+  addAgentsCommands(agent, io)
   program
     .command('validate')
     .description('check a configuration and the files it names, and say every fault at once')

@@ -10,7 +10,11 @@ import { CommandFailed } from './io.ts'
 import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
 import { addServerCommand } from './server.ts'
+import { addAuthorityCommands } from './server/authority.ts'
+import { addBundleCommands } from './server/bundle.ts'
 import { addEntryCommands } from './server/entry.ts'
+import { addHealthCommands } from './server/health.ts'
+import { addMintCommands } from './server/mint.ts'
 import { withoutSpireFlags } from './server/spire-flags.ts'
 import { addTokenCommands } from './server/token.ts'
 import { addShowCommands } from './show.ts'
@@ -30,6 +34,10 @@ export function createProgram(io: Io): Command {
   addServerCommand(program, io)
   addTokenCommands(program, io)
   addEntryCommands(program, io)
+  addBundleCommands(program, io)
+  addMintCommands(program, io)
+  addAuthorityCommands(program, io)
+  addHealthCommands(program, io)
   addShowCommands(program, io)
   addSdsCommands(program, io)
   addWorkloadCommands(program, io)

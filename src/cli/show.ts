@@ -35,12 +35,9 @@ export function addShowCommands(program: Command, io: Io): void {
         table: (answer) => sourcesTable(answer.sources),
       }),
   )
-  addAuthorityCommands(program.command('ca').description('the signing authority'), io, command)
-  command(
-    program.command('bundle').description('trust bundles'),
-    'show',
-    'the bundles the agent serves',
-  ).action((options: AskOptions) =>
+  const ca = program.command('ca').description("the agent's signing authority, and its bundles")
+  addAuthorityCommands(ca, io, command)
+  command(ca, 'bundles', 'the trust bundles the agent serves').action((options: AskOptions) =>
     ask(io, options, {
       method: AdminService.method.listBundles,
       request: {},

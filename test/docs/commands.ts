@@ -14,9 +14,12 @@ export function silentProgram(): Command {
   return program
 }
 
-/** Commands that have none below them. */
+/** Commands that do something: those that have none below them, and the groups that are a command by themselves too. */
 export function leaves(command: Command): readonly Command[] {
-  return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)
+  const below = command.commands.flatMap(leaves)
+  // Only those have options of their own.
+  const acts = below.length === 0 || (command.parent !== null && command.options.length > 0)
+  return acts ? [command, ...below] : below
 }
 
 /** `spindle ca show` */

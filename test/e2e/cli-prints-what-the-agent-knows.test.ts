@@ -187,8 +187,8 @@ test('each command prints what the agent knows, as a table, JSON and YAML', asyn
     assert.deepEqual([alone.code, /--now goes with --jwt/.test(alone.err)], [2, true])
   })
 
-  await t.test('bundle show', async () => {
-    const { table, json } = await ask(agent, method.listBundles, 'bundle', 'show')
+  await t.test('ca bundles', async () => {
+    const { table, json } = await ask(agent, method.listBundles, 'ca', 'bundles')
     const [bundle] = json.bundles
     assert(bundle !== undefined)
     assert.deepEqual(

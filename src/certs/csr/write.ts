@@ -29,15 +29,15 @@ const EXTENSION_REQUEST = objectIdentifier('1.2.840.113549.1.9.14')
 const SUBJECT_ALT_NAME = objectIdentifier('2.5.29.17')
 
 /**
- * A request for a certificate of `key` (PKCS #10, RFC 2986), in DER. `spiffeId` is what it asks for; a server that knows
- * who asks does not need it, and one of SPIRE's is told nothing by an agent.
+ * A request for a certificate of `key` (PKCS #10, RFC 2986), in DER. `spiffeId` is what it asks for, and may be asked with DNS
+ * names; a server that knows who asks does not need it, and one of SPIRE's is told nothing by an agent.
  */
 export async function writeCsr(
   key: KeyPair,
-  asked: { readonly spiffeId?: SpiffeId } = {},
+  asked: { readonly spiffeId?: SpiffeId; readonly dnsNames?: readonly string[] } = {},
 ): Promise<Buffer> {
-  const { spiffeId } = asked
-  const attributes = spiffeId === undefined ? [] : [extensionRequest(spiffeId)]
+  const { spiffeId, dnsNames = [] } = asked
+  const attributes = spiffeId === undefined ? [] : [extensionRequest(spiffeId, dnsNames)]
   const info = sequence(VERSION_1, SUBJECT, key.spki, element(0xa0, ...attributes))
   const { digest, identifier } = algorithmFor(key)
   // A P-256 signature takes less time than handing it to the thread pool.
@@ -48,8 +48,11 @@ export async function writeCsr(
   return sequence(info, identifier, bitString(signature))
 }
 
-function extensionRequest(spiffeId: SpiffeId): Buffer {
-  const names = sequence(element(0x86, Buffer.from(spiffeId, 'latin1')))
+function extensionRequest(spiffeId: SpiffeId, dnsNames: readonly string[]): Buffer {
+  const names = sequence(
+    element(0x86, Buffer.from(spiffeId, 'latin1')),
+    ...dnsNames.map((name) => element(0x82, Buffer.from(name, 'latin1'))),
+  )
   const extensions = sequence(sequence(SUBJECT_ALT_NAME, octetString(names)))
   return sequence(EXTENSION_REQUEST, set(extensions))
 }

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Io } from '../io.ts'
+import type { ImportFlags } from './given.ts'
 import type { EntryFlags } from './entry/fields.ts'
 import type { FilterFlags } from './entry/filter.ts'
 import {
@@ -80,11 +81,6 @@ function addFileCommands(entry: Command, io: Io): void {
       await exportEntries(io, options)
     },
   )
-}
-
-export interface ImportFlags {
-  readonly data?: string
-  readonly parentId?: string
 }
 
 function fieldFlags(command: Command): Command {
