@@ -26,7 +26,7 @@ export class WordedStatus {
 export type Refusal = SpindleError | WordedStatus
 
 /** Where gRPC carries what is more than a code and a text: a google.rpc.Status. */
-const DETAILS = 'grpc-status-details-bin'
+export const DETAILS = 'grpc-status-details-bin'
 
 export function wordedStatus<D extends DescMessage>(
   code: number,

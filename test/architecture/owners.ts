@@ -34,6 +34,12 @@ export const OWNERS: readonly Owner[] = [
       'sockets are opened by os and accepted by accept and admit (http, config and cli ask isIP)',
   },
   {
+    name: 'node:tls',
+    folders: ['wire', 'server/admit', 'cli'],
+    reason:
+      'TLS begins where connections do: who is at the other end is decided by our own rules (the demo shows a listener no certificate)',
+  },
+  {
     name: '@grpc/grpc-js',
     folders: ['wire', 'agent/serve', 'agent', 'server/publish', 'server/serve', 'workload'],
     reason: 'gRPC ends at wire and at the services that serve holds',
