@@ -4,7 +4,7 @@
  * can be known what the bearer lacks. Where it cannot be known the round is full. It holds no secret, and whoever makes one up is
  * sent a round of what is its own.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { StoredBundle } from '../../store/model.ts'
 import type { Position } from '../../store/port.ts'
 import { fullRound } from './round.ts'
@@ -138,8 +138,6 @@ function contentOf(
 }
 
 function digest(parts: readonly string[]): Buffer {
-  const hash = createHash('sha256')
   // Names have no line ends, so no two lists are one text.
-  hash.update(parts.join('\n'))
-  return hash.digest().subarray(0, DIGEST_BYTES)
+  return hash('sha256', parts.join('\n'), 'buffer').subarray(0, DIGEST_BYTES)
 }

@@ -123,17 +123,25 @@ export class SyncCall implements OpenCall {
 
   /** Looks up what has changed since the token only where that is not plain from the token itself. */
   async #begin(from: Token | undefined): Promise<void> {
-    const unclear = gapBetween(from, this.#tokenOf(this.#shall())) === 'changes'
-    const changed =
-      from !== undefined && unclear ? await this.#context.changedSince(from.revision) : undefined
+    const holding = this.#shall()
+    const token = this.#tokenOf(holding)
+    if (from === undefined || gapBetween(from, token) !== 'changes') {
+      this.#first(firstRound(from, { holding, token }, undefined), holding, token)
+      return
+    }
+    const changed = await this.#context.changedSince(from.revision)
     this.#guarded(() => {
-      if (this.#isRefused()) return
-      this.#busy = false
       // The registry may have gone on while the log was read.
-      const holding = this.#shall()
-      const token = this.#tokenOf(holding)
-      this.#send(firstRound(from, { holding, token }, changed), holding, token)
+      const now = this.#shall()
+      const shall = { holding: now, token: this.#tokenOf(now) }
+      this.#first(firstRound(from, shall, changed), now, shall.token)
     })
+  }
+
+  #first(round: Round, holding: Holding, token: Token): void {
+    if (this.#isRefused()) return
+    this.#busy = false
+    this.#send(round, holding, token)
   }
 
   #take({ resumeToken, x509AuthoritiesInUse, jwtAuthoritiesInUse }: Applied): void {
