@@ -72,9 +72,26 @@ const disk = z
 
 const WHAT = 'What signs X.509-SVIDs, and where its own certificate comes from.'
 
+const nested = z
+  .strictObject({
+    kind: z
+      .literal('server')
+      .describe(
+        "Another Spindle server, or a SPIRE server, of the same trust domain. It signs this server's CA certificates, has its roots, and is told of its JWT keys.",
+      ),
+    address: serverLink.address,
+    workloadApiSocket: path()
+      .describe(
+        'Socket of the Workload API of an agent on this host. This server shows the X.509-SVID it has from there, whose entry on the server above says `downstream`.',
+      )
+      .meta({ example: '/run/spire/agent/public/api.sock' }),
+    ...signing,
+  })
+  .describe('Servers below a server: each signs by itself, and all have the same roots.')
+
 /** The key `authority` of the server's config file. */
 export const authoritySchema = z
-  .discriminatedUnion('kind', [embedded, disk])
+  .discriminatedUnion('kind', [embedded, disk, nested])
   .prefault({ kind: 'embedded' })
   .describe(WHAT)
 

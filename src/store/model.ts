@@ -75,7 +75,10 @@ export interface JournaledAuthority {
   readonly notAfter: number
   /** Subject key id of what signed it, hex; undefined for what is its own root. */
   readonly upstreamKeyId?: string
-  /** Of an X.509 authority: where its certificates come from, as the config has it (`embedded`). */
+  /**
+   * Of an X.509 authority: where its certificates come from, as the config has it (`embedded`). Of a JWT key: `above`, where it is
+   * in the bundle because a server above has it; `revoked`, where it is not in it, whoever has it.
+   */
   readonly source?: string
   /** SHA-256, hex, of the X.509 authorities (DER) that are in the bundle for its sake; undefined: it is a key. */
   readonly anchors?: readonly string[]

@@ -197,10 +197,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'store',
       'os',
       'wire',
+      'workload',
       'gen',
       'telemetry',
     ],
-    reason: `${SERVER_STAGE} (issue opens the authority as config describes it, which may be another server's)`,
+    reason: `${SERVER_STAGE} (issue opens the authority as config describes it, which may be another server's, to whom it shows its SVID of the Workload API)`,
   },
   'server/publish': {
     may: [

@@ -1,10 +1,10 @@
 import { dirname, join, resolve } from 'node:path'
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
 import { deepFreeze, resolvedAuthority } from '../agent-config.ts'
-import type { AuthorityConfig } from '../agent-config.ts'
+import type { AuthorityConfig, EmbeddedAuthorityConfig } from '../agent-config.ts'
 import { ConfigError } from '../fault.ts'
 import type { Fault } from '../fault.ts'
-import type { Listen } from '../scalars.ts'
+import type { HostAndPort, Listen } from '../scalars.ts'
 import { schemaFaults } from '../schema-faults.ts'
 import { located, readYaml } from '../text/source-text.ts'
 import { crossFaults, serverWarnings } from './checks.ts'
@@ -18,6 +18,13 @@ export type StoreConfig =
   /** One of the two. */
   | { readonly kind: 'postgres'; readonly url?: string; readonly urlFile?: string }
 
+/** Below another server. */
+export interface NestedAuthorityConfig extends Omit<EmbeddedAuthorityConfig, 'kind'> {
+  readonly kind: 'server'
+  readonly address: HostAndPort
+  readonly workloadApiSocket: string
+}
+
 /** The server's config: every default filled in, units in the names, every path absolute, frozen throughout. */
 export interface ServerConfig {
   readonly trustDomain: TrustDomain
@@ -29,7 +36,7 @@ export interface ServerConfig {
   readonly http: Listen | undefined
   readonly stateDir: string
   readonly store: StoreConfig
-  readonly authority: AuthorityConfig
+  readonly authority: AuthorityConfig | NestedAuthorityConfig
   readonly svid: {
     readonly ttlMs: number
     /** Of JWT-SVIDs. */
@@ -83,12 +90,21 @@ function resolved(file: ServerFile, full: (path: string) => string): ServerConfi
     http: file.http === false ? undefined : file.http.listen,
     stateDir: full(file.stateDir),
     store: resolvedStore(file, full),
-    authority: resolvedAuthority(file.authority, full),
+    authority: serverAuthority(file.authority, full),
     svid: { ttlMs: ttl, jwtTtlMs: jwtTtl, agentTtlMs: agentTtl },
     nodeAttestors: resolvedNodeAttestors(file.nodeAttestors, full),
     rateLimit: file.rateLimit,
     log: file.log,
   }
+}
+
+function serverAuthority(
+  authority: ServerFile['authority'],
+  full: (path: string) => string,
+): ServerConfig['authority'] {
+  if (authority.kind !== 'server') return resolvedAuthority(authority, full)
+  const { kind, address, workloadApiSocket, keyType, caTtl: caTtlMs, jwtKeyType } = authority
+  return { kind, address, workloadApiSocket: full(workloadApiSocket), keyType, caTtlMs, jwtKeyType }
 }
 
 function resolvedStore(

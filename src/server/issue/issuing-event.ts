@@ -6,7 +6,7 @@ import type { ServerSvidEvent } from './server-svid.ts'
 export type IssuingEvent =
   | { readonly of: 'x509' | 'jwt'; readonly event: AuthorityEvent }
   | { readonly of: 'svid'; readonly event: ServerSvidEvent }
-  | { readonly of: 'publication'; readonly fault: string | undefined }
+  | { readonly of: 'publication' | 'above'; readonly fault: string | undefined }
 
 export function tellIssuing(log: Log, told: IssuingEvent): void {
   switch (told.of) {
@@ -16,6 +16,9 @@ export function tellIssuing(log: Log, told: IssuingEvent): void {
       return tellAuthority(log, told.event, 'JWT authority')
     case 'svid':
       return tellSvid(log, told.event)
+    case 'above':
+      if (told.fault === undefined) return log.info({}, 'the server above answers again')
+      return log.error({ fault: told.fault }, 'the server above could not be asked')
     case 'publication':
       if (told.fault === undefined) log.info({}, 'own bundle: the store has it again')
       else log.error({ fault: told.fault }, 'own bundle: the store could not be brought up to date')

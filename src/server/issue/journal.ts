@@ -8,11 +8,32 @@ import { SpindleError } from '../../runtime/errors.ts'
 import type { JournaledAuthority, PublicKey, X509Authority } from '../../store/model.ts'
 import { anchorId, KEPT_EXPIRED_MS } from './own-bundle.ts'
 
+/** What a server's rows are there for: its own authorities, or the JWT keys that a server above has. */
+export type Part = 'x509' | 'jwt' | 'above'
+
+/** undefined: a key that was revoked, remembered so that a server above does not bring it back. */
+export function partOf({ kind, source }: JournaledAuthority): Part | undefined {
+  if (kind === 'wit' || source === 'revoked') return undefined
+  return kind === 'jwt' && source === 'above' ? 'above' : kind
+}
+
 /** Of one kind of authority: its rows of the journal, and its part of the bundle. */
 export interface Announcement {
   readonly rows: readonly JournaledAuthority[]
   readonly x509: readonly X509Authority[]
   readonly jwt: readonly PublicKey[]
+}
+
+export function aboveAnnouncement(serverId: string, jwt: readonly PublicKey[]): Announcement {
+  const rows = jwt.map(({ keyId, tainted, expiresAt }): JournaledAuthority => ({
+    serverId,
+    kind: 'jwt',
+    authorityId: keyId,
+    status: tainted ? 'tainted' : 'old',
+    notAfter: expiresAt ?? Number.MAX_SAFE_INTEGER,
+    source: 'above',
+  }))
+  return { rows, x509: [], jwt }
 }
 
 /** Which server it is, and where its CA certificates come from. */

@@ -13,6 +13,9 @@ import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { Store } from '../../store/port.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Registry } from '../enroll/registry.ts'
+import { announcedAbove, followAbove, rootsOf } from './above/below.ts'
+import { openServerAbove } from './above/server-above.ts'
+import type { ServerAbove } from './above/server-above.ts'
 import type { Issuing } from './issuing.ts'
 import { tellIssuing } from './issuing-event.ts'
 import type { IssuingEvent } from './issuing-event.ts'
@@ -83,18 +86,9 @@ async function open(opening: Opening): Promise<Issuing> {
   }
   try {
     await publication.start()
-    const x509 = await openX509Authority(settings(config), {
-      ...common(opening, 'x509'),
-      announcer: publication.x509,
-    })
-    opened.push(x509)
-    const jwt = await openJwtAuthority(settings(config), {
-      ...common(opening, 'jwt'),
-      announcer: publication.jwt,
-    })
-    opened.push(jwt)
-    if (!jwt.state.current.slots.some(({ status }) => status === 'active'))
-      throw new SpindleError('authority_unavailable', jwt.state.current.fault ?? 'no JWT key signs')
+    const above = openAbove(opening)
+    if (above !== undefined) opened.push(above)
+    const { x509, jwt } = await openAuthorities({ ...opening, publication, above, opened })
     const kept = await keepServerSvid({
       trustDomain,
       authority: x509,
@@ -104,6 +98,8 @@ async function open(opening: Opening): Promise<Issuing> {
       onEvent: (event) => tell({ of: 'svid', event }),
     })
     opened.push(kept)
+    if (above !== undefined)
+      opened.push(followAbove(above, publication, (fault) => tell({ of: 'above', fault })))
     if (registry !== undefined) opened.push(followBundle(registry, trustDomain, publication))
     return { serverId, x509, jwt, svid: kept.svid, close }
   } catch (thrown) {
@@ -112,7 +108,49 @@ async function open(opening: Opening): Promise<Issuing> {
   }
 }
 
-const settings = (config: IssuingOptions['config']): AuthoritySettings => config
+async function openAuthorities({
+  publication,
+  above,
+  opened,
+  ...opening
+}: Opening & {
+  readonly publication: Publication
+  readonly above: ServerAbove | undefined
+  readonly opened: { close(): unknown }[]
+}): Promise<Pick<Issuing, 'x509' | 'jwt'>> {
+  const settings = await settingsOf(opening, above)
+  const { x509: announcer, jwt: own } = publication
+  const x509 = await openX509Authority(settings, { ...common(opening, 'x509'), announcer })
+  opened.push(x509)
+  const jwt = await openJwtAuthority(settings, {
+    ...common(opening, 'jwt'),
+    announcer: above === undefined ? own : announcedAbove(own, above),
+  })
+  opened.push(jwt)
+  const { slots, fault } = jwt.state.current
+  if (!slots.some(({ status }) => status === 'active'))
+    throw new SpindleError('authority_unavailable', fault ?? 'no JWT key signs')
+  return { x509, jwt }
+}
+
+async function settingsOf(
+  { config, store }: Opening,
+  upstream: ServerAbove | undefined,
+): Promise<AuthoritySettings> {
+  const { authority, trustDomain } = config
+  if (authority.kind !== 'server') return { ...config, authority }
+  if (upstream === undefined) throw new SpindleError('internal', 'there is no server above')
+  const knownRoots = rootsOf(await store.bundles.get(trustDomain))
+  return { ...config, authority: { ...authority, upstream, knownRoots } }
+}
+
+function openAbove({ config, clock, random, tell }: Opening): ServerAbove | undefined {
+  const { authority, trustDomain } = config
+  if (authority.kind !== 'server') return undefined
+  const { address, workloadApiSocket } = authority
+  const onFault = (fault: string | undefined): void => tell({ of: 'above', fault })
+  return openServerAbove({ address, workloadApiSocket, trustDomain, clock, random, onFault })
+}
 
 function common(
   { clock, random, anew, tell }: Opening,
@@ -164,6 +202,6 @@ function lostText(stateDir: string, why: string): string {
     `  1. put the newest copy of server-id and authority-*.json back into ${stateDir}, owned by the server, mode 0600`,
     '  2. start the server',
     `To begin with new ones instead: touch ${join(stateDir, BEGIN_ANEW)}, then start the server. What cannot be used is set aside.`,
-    'What the old ones have signed stays trusted until it expires; agents go on by themselves.',
+    'What the old ones have signed stays trusted until it expires. Agents hear of the new ones from another server on the store; where there is none, they join anew with the new bundle.',
   ].join('\n')
 }

@@ -25,8 +25,10 @@ export const KEPT_EXPIRED_MS = 24 * 60 * 60_000
 export const anchorId = (certificate: Uint8Array): string => hash('sha256', certificate, 'hex')
 
 /** What in the bundle is there for the sake of `row`. */
-export const anchorsOf = ({ kind, authorityId, anchors }: JournaledAuthority): readonly string[] =>
-  kind === 'x509' ? (anchors ?? []) : [authorityId]
+export function anchorsOf(row: JournaledAuthority): readonly string[] {
+  if (row.source === 'revoked') return []
+  return row.kind === 'x509' ? (row.anchors ?? []) : [row.authorityId]
+}
 
 /** `current` where it has the part already. What is tainted stays so, whoever said it. */
 export function withPart(

@@ -8,10 +8,17 @@ import type { Announcer } from '../../authority/slots/slot-kind.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
-import type { JournaledAuthority, StoredBundle } from '../../store/model.ts'
+import type { JournaledAuthority, PublicKey, StoredBundle } from '../../store/model.ts'
 import type { Store } from '../../store/port.ts'
-import { jwtAnnouncement, ofFormerSource, reconciled, x509Announcement } from './journal.ts'
-import type { Announcement } from './journal.ts'
+import {
+  aboveAnnouncement,
+  jwtAnnouncement,
+  ofFormerSource,
+  partOf,
+  reconciled,
+  x509Announcement,
+} from './journal.ts'
+import type { Announcement, Part } from './journal.ts'
 import { anchorsOf, KEPT_EXPIRED_MS, lacksPart, withoutExpired, withPart } from './own-bundle.ts'
 import type { OwnPart } from './own-bundle.ts'
 
@@ -29,6 +36,11 @@ export interface PublicationOptions {
 export interface Publication {
   readonly x509: Announcer<CaSlot, AuthorityState>
   readonly jwt: Announcer<JwtSlot, JwtAuthorityState>
+  /**
+   * Told of the JWT keys that a server above has in its bundle. @returns those it has not: of servers below this one.
+   * @throws SpindleError `store_unavailable`
+   */
+  above(keys: readonly PublicKey[]): Promise<readonly PublicKey[]>
   /** Told of the bundle as it is in the store: puts back what is missing of this server's part. */
   check(bundle: StoredBundle | undefined): void
   /** Begins to say that this server is there, and to tidy up. @throws SpindleError `store_unavailable` */
@@ -36,18 +48,17 @@ export interface Publication {
   close(): Promise<void>
 }
 
-type Kind = 'x509' | 'jwt'
-
 /** Whoever looks at `lastSeen` thinks in minutes. */
 const SEEN_EVERY_MS = 60_000
 const TIDY_EVERY_MS = 10 * 60_000
 
 export function createPublication(options: PublicationOptions): Publication {
   const { trustDomain, serverId, source, store, clock, onFault } = options
-  const announced = new Map<Kind, Announcement>()
+  const announced = new Map<Part, Announcement>()
   let line: Promise<unknown> = Promise.resolve()
   let timer: Timer | undefined
   let tidiedAt = -Infinity
+  let aboveContent: string | undefined
   let [closed, faulty] = [false, false]
 
   const inLine = <T>(run: () => Promise<T>): Promise<T> => {
@@ -65,22 +76,50 @@ export function createPublication(options: PublicationOptions): Publication {
     const still = new Set(needed.flatMap(anchorsOf))
     return new Set(former.flatMap(anchorsOf).filter((id) => !still.has(id)))
   }
-  const publish = async (kind: Kind): Promise<void> => {
+  const publish = async (kind: Part): Promise<void> => {
     const wanted = announced.get(kind)
     if (wanted === undefined) return
-    const rows = (await store.authorities.list()).filter((row) => row.kind === kind)
-    const others = rows.filter((row) => row.serverId !== serverId)
-    const former = rows.filter((row) => row.serverId === serverId)
-    const still = former.flatMap((row) => ofFormerSource(row, source, clock.now()) ?? [])
+    const now = clock.now()
+    const rows = await store.authorities.list()
+    const former = rows.filter((row) => row.serverId === serverId && partOf(row) === kind)
+    const rest = rows.filter((row) => !former.includes(row))
+    const still = former.flatMap((row) => ofFormerSource(row, source, now) ?? [])
     const own = [...still, ...wanted.rows]
     // The bundle first: whatever is journaled is in it.
-    await changeBundle({ ...wanted, gone: goneOf(former, [...others, ...own]) })
+    await changeBundle({ ...wanted, gone: goneOf(former, [...rest, ...own]) })
     const ids = new Set(own.map(({ authorityId }) => authorityId))
+    const left = former.filter(({ authorityId }) => !ids.has(authorityId))
+    // The server above would give a key back that was revoked here.
+    const isRemembered = (row: JournaledAuthority): boolean =>
+      source === 'server' && kind === 'jwt' && now < row.notAfter
     await Promise.all([
-      ...own.map((row) => store.authorities.change(row, () => row)),
-      ...former.filter(({ authorityId }) => !ids.has(authorityId)).map(forget),
+      ...own.map(keep),
+      ...left.map((row) => (isRemembered(row) ? keep({ ...row, source: 'revoked' }) : forget(row))),
     ])
   }
+  const publishAbove = async (keys: readonly PublicKey[]): Promise<readonly PublicKey[]> => {
+    const rows = await store.authorities.list()
+    const own = new Set(rows.flatMap((row) => (partOf(row) === 'above' ? [] : [row.authorityId])))
+    const next = aboveAnnouncement(
+      serverId,
+      keys.filter(({ keyId }) => !own.has(keyId)),
+    )
+    const content = JSON.stringify(next.rows)
+    // It is asked for every few seconds.
+    if (content !== aboveContent) {
+      announced.set('above', next)
+      await publish('above')
+      aboveContent = content
+    }
+    const known = new Set([...own, ...keys.map(({ keyId }) => keyId)])
+    const bundle = await store.bundles.get(trustDomain)
+    return (bundle?.jwtAuthorities ?? []).filter(
+      ({ keyId, tainted, expiresAt = Infinity }) =>
+        !known.has(keyId) && !tainted && clock.now() < expiresAt,
+    )
+  }
+  const keep = (row: JournaledAuthority): Promise<unknown> =>
+    store.authorities.change(row, () => row)
   const forget = (row: JournaledAuthority): Promise<unknown> =>
     store.authorities.change(row, () => undefined)
   const tidy = async (): Promise<void> => {
@@ -89,7 +128,7 @@ export function createPublication(options: PublicationOptions): Publication {
     // After the rows: a server is there before its authorities are.
     const known = new Set((await store.servers.list()).map(({ id }) => id))
     const isNeeded = (row: JournaledAuthority): boolean =>
-      row.serverId === serverId || (known.has(row.serverId) && now < row.notAfter + KEPT_EXPIRED_MS)
+      known.has(row.serverId) && now < row.notAfter + KEPT_EXPIRED_MS
     const former = rows.filter((row) => !isNeeded(row))
     if (former.length > 0) {
       await changeBundle({ x509: [], jwt: [], gone: goneOf(former, rows.filter(isNeeded)) })
@@ -119,12 +158,12 @@ export function createPublication(options: PublicationOptions): Publication {
     timer = clock.after(SEEN_EVERY_MS, () => void attempt(beat).then(arm))
   }
   const announcer = <Slot extends RotatingSlot, State>(
-    kind: Kind,
+    kind: Part,
     says: (state: State, slots: readonly Slot[]) => Announcement,
   ): Announcer<Slot, State> => ({
     async reconciled(kept) {
       const rows = await store.authorities.list()
-      const own = rows.filter((row) => row.serverId === serverId && row.kind === kind)
+      const own = rows.filter((row) => row.serverId === serverId && partOf(row) === kind)
       const same = own.filter((row) => ofFormerSource(row, source, clock.now()) === undefined)
       return reconciled(kept, same, clock.now())
     },
@@ -137,6 +176,7 @@ export function createPublication(options: PublicationOptions): Publication {
   return {
     x509: announcer('x509', (state, slots) => x509Announcement(options, state, slots)),
     jwt: announcer('jwt', (_, slots) => jwtAnnouncement(serverId, slots)),
+    above: (keys) => inLine(() => publishAbove(keys)),
     check(bundle) {
       const lacking = Array.from(announced.entries()).filter(([, { x509, jwt }]) =>
         lacksPart(bundle, { x509, jwt }),
