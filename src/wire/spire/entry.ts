@@ -17,8 +17,10 @@ import { readSpiffeId, readTrustDomain, spiffeIdMessage } from './spiffe-id.ts'
 
 /** SPIRE's. */
 const MAX_HINT = 1024
-const MAX_SELECTORS = 1_000
-const MAX_NAMES = 1_000
+/** Ours: a server takes no more in than its agents do. */
+export const MAX_SELECTORS = 1_000
+/** Of trust domains, and of DNS names. */
+export const MAX_NAMES = 1_000
 /** The last instant that a Date has. */
 const LATEST_SECOND = 8_640_000_000_000n
 

@@ -7,6 +7,7 @@ import { parseEntryId } from '../../../registration/server-entry.ts'
 import type { EntryContent, EntryId, ServerEntry } from '../../../registration/server-entry.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
+import { nextTurn } from '../../../runtime/slices.ts'
 import { trustDomainId } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { NewEntry } from '../../../store/model.ts'
@@ -92,12 +93,18 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
   }
 }
 
+const READ_A_TURN = 200
+
 async function eachInTurn<T, U>(
   all: readonly T[],
   ask: (one: T) => Promise<U>,
 ): Promise<readonly U[]> {
   const answers: U[] = []
-  for (const one of all) answers.push(await ask(one))
+  for (const one of all) {
+    answers.push(await ask(one))
+    // What others wait for comes in between.
+    if (answers.length % READ_A_TURN === 0) await nextTurn()
+  }
   return answers
 }
 

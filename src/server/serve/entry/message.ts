@@ -6,6 +6,7 @@ import type { EntryContent } from '../../../registration/server-entry.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { dnsNameFault } from '../../../spiffe/dns-name.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import { MAX_NAMES, MAX_SELECTORS } from '../../../wire/spire/entry.ts'
 import { readMemberId, readTrustDomain, readWorkloadId } from '../api/ids.ts'
 import type { MaskOf } from '../api/mask.ts'
 import { readSelector, selectorType } from '../api/selectors.ts'
@@ -31,7 +32,9 @@ const READERS: Readonly<Record<Exclude<MaskField, 'revisionNumber' | 'createdAt'
   downstream: ({ downstream }) => ({ downstream }),
   expiresAt: ({ expiresAt }) => ({ expiresAt: readExpiry(expiresAt) }),
   federatesWith: ({ federatesWith }, own) => ({
-    federatesWith: unique(federatesWith.map((text) => readFederated(text, own))),
+    federatesWith: unique(
+      atMost(MAX_NAMES, 'federates_with', federatesWith).map((text) => readFederated(text, own)),
+    ),
   }),
   selectors: ({ selectors }) => ({ selectors: readSelectors(selectors) }),
   storeSvid: ({ storeSvid }) => ({ storeSvid }),
@@ -85,13 +88,18 @@ function invalid(message: string): SpindleError {
   return new SpindleError('request_invalid', message)
 }
 
+function atMost<T>(most: number, field: string, members: readonly T[]): readonly T[] {
+  if (members.length > most) throw invalid(`${field} are more than ${most}`)
+  return members
+}
+
 function readSelectors(messages: Entry['selectors']): readonly Selector[] {
   if (messages.length === 0) throw invalid('selector list is empty')
-  return unique(messages.map(readSelector))
+  return unique(atMost(MAX_SELECTORS, 'selectors', messages).map(readSelector))
 }
 
 function readDnsNames(names: readonly string[]): readonly string[] {
-  for (const name of names) {
+  for (const name of atMost(MAX_NAMES, 'dns_names', names)) {
     const fault = dnsNameFault(name)
     if (fault !== undefined)
       throw invalid(`invalid DNS name: ${JSON.stringify(name.slice(0, 253))} ${fault}`)

@@ -164,6 +164,12 @@ const BROKEN: readonly (readonly [says: string, entry: EntryInit])[] = [
   ['invalid federated trust domain: "example.org" is this', { federatesWith: ['example.org'] }],
   ['hint is too long, max length is 1024 characters', { hint: 'é'.repeat(513) }],
   [
+    'selectors are more than 1000',
+    { selectors: Array.from({ length: 1001 }, (_, at) => selector(`unix:uid:${at}`)) },
+  ],
+  ['dns_names are more than 1000', { dnsNames: Array.from({ length: 1001 }, () => 'a') }],
+  ['federates_with are more than', { federatesWith: Array.from({ length: 1001 }, () => 'a') }],
+  [
     'selector types must be the same when store SVID is enabled',
     { storeSvid: true, selectors: [selector('unix:uid:1'), selector('docker:env:a')] },
   ],
