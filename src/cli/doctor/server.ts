@@ -49,7 +49,7 @@ function linkVerdicts(link: ServerLink, now: number): readonly Verdict[] {
       warn(
         { check: 'bootstrap' },
         'the server is trusted because it was the first to be seen',
-        'Compare the authorities of `spindle bundle show` here with those on the server, and configure trustBundleFile.',
+        'Compare the authorities of `spindle ca bundles` here with those of `spindle bundle show` on the server, and configure trustBundleFile.',
       ),
     )
   if (cache !== 'kept' && cache !== 'off')
