@@ -61,12 +61,12 @@ export async function* walk(parts: RotationParts, way: Walk): AsyncGenerator<Pro
   const roll = await openRoll(parts)
   try {
     for (let taken = 0; taken < MOST_STEPS; taken++) {
+      if (way.signal.aborted) return
       const plan = planNow(parts, way)
       if (plan.step === 'activate' || plan.step === 'revoke') {
         yield* untilReady(parts, way, { plan, roll })
-        if (way.signal.aborted) return
         // Somebody else took the step, or another one, meanwhile.
-        if (!sameStep(plan, planNow(parts, way))) continue
+        if (way.signal.aborted || !sameStep(plan, planNow(parts, way))) continue
       } else {
         yield progressOf(plan, roll.muster(needsOf(parts, way, plan)))
       }
