@@ -71,7 +71,7 @@ export const ERRORS = {
   peer_refused: {
     grpc: status.PERMISSION_DENIED,
     exit: 4,
-    todo: 'Call from an allowed uid (root, the agent’s own, or one listed in admin.allow).',
+    todo: 'Call from an allowed uid: root, that of the agent or server, or one listed in admin.allow.',
   },
   svid_refused: {
     grpc: status.UNAUTHENTICATED,
@@ -101,12 +101,12 @@ export const ERRORS = {
   not_found: {
     grpc: status.NOT_FOUND,
     exit: 1,
-    todo: 'Nothing of that name exists for this caller; `spindle sds explain` says why.',
+    todo: 'Nothing of that name exists for this caller; of secrets `spindle sds explain` says why.',
   },
   not_ready: {
     grpc: status.UNAVAILABLE,
     exit: 3,
-    todo: 'Wait for the agent to become ready (`spindle status`), then try again.',
+    todo: 'Wait for the agent (`spindle status`) or the server (`spindle healthcheck`) to become ready, then try again.',
   },
   socket_unusable: {
     grpc: status.FAILED_PRECONDITION,
@@ -131,12 +131,12 @@ export const ERRORS = {
   unreachable: {
     grpc: status.UNAVAILABLE,
     exit: 3,
-    todo: 'Start the agent, or name its socket with --socket or --admin-socket.',
+    todo: 'Start the agent or server, or name its socket: --socket or --admin-socket of an agent, --server-socket of a server.',
   },
   unsupported: {
     grpc: status.UNIMPLEMENTED,
     exit: 1,
-    todo: 'This agent does not offer it; name the socket of one that does.',
+    todo: 'This agent or server does not offer it; name the socket of one that does.',
   },
   agent_failed: {
     grpc: status.INTERNAL,

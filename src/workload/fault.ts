@@ -4,6 +4,7 @@ import type { ErrorCode } from '../runtime/errors.ts'
 import { ERRORS, SpindleError } from '../runtime/errors.ts'
 import { status } from '../runtime/grpc-status.ts'
 import { shownText } from '../runtime/shown-text.ts'
+import { isNoAnswer } from '../wire/no-answer.ts'
 import { errorOfStatus } from '../wire/status.ts'
 
 /** SPIFFE_Workload_Endpoint 6, and what gRPC servers answer with beside it. */
@@ -16,13 +17,8 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   [status.UNAUTHENTICATED]: 'peer_gone',
 }
 
-/** What grpc-js says by itself where no server answered. */
-const NO_ANSWER =
-  /^(?:No connection established|Connection dropped|Channel closed|Name resolution|(?:read|write) E[A-Z]+)|\bconnect E[A-Z]+\b/
-
 export function errorOfAnswer(failure: ServiceError, target: string): SpindleError {
-  if (failure.code === status.DEADLINE_EXCEEDED || NO_ANSWER.test(failure.details))
-    return errorOfStatus(failure, target)
+  if (isNoAnswer(failure)) return errorOfStatus(failure, target)
   // Nobody here has cancelled it: the agent is ending.
   if (failure.code === status.CANCELLED)
     return new SpindleError('unreachable', `${target} ended the call`)

@@ -6,8 +6,9 @@ import type {
   MessageShape,
 } from '@bufbuild/protobuf'
 import { toJson } from '@bufbuild/protobuf'
-import { createUnixClient } from '../../wire/client.ts'
+import { createRpcClient } from '../../wire/client.ts'
 import type { RpcClient } from '../../wire/client.ts'
+import { errorOfServer } from '../../wire/server-fault.ts'
 import type { Format, Io } from '../io.ts'
 import { renderPlain } from '../output.ts'
 import type { ServerOptions } from './options.ts'
@@ -28,7 +29,7 @@ export async function withServer<T>(
   { serverSocket }: Pick<ServerOptions, 'serverSocket'>,
   use: (server: AskedServer) => Promise<T>,
 ): Promise<T> {
-  const client = createUnixClient(serverSocket)
+  const client = createRpcClient({ kind: 'unix', path: serverSocket }, { errorOf: errorOfServer })
   try {
     return await use({
       call: (method, request) => client.call(method, request, { deadlineMs: DEADLINE_MS }),
