@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { create } from '@bufbuild/protobuf'
+import fc from 'fast-check'
 import { Entry as EntryService } from '#spire/api/server/entry/v1/entry_pb.js'
 import { EntryMaskSchema, EntrySchema } from '#spire/api/types/entry_pb.js'
 import type { Entry, EntryMask } from '#spire/api/types/entry_pb.js'
@@ -11,7 +13,7 @@ import { setUp } from '../setting.ts'
 import { AGENT, FULL, entry, id, selector } from './messages.ts'
 import type { EntryInit } from './messages.ts'
 
-const { batchCreateEntry, batchDeleteEntry, batchUpdateEntry } = EntryService.method
+const { batchCreateEntry, batchDeleteEntry, batchUpdateEntry, getEntry } = EntryService.method
 
 type Field = Exclude<keyof EntryMask & keyof Entry, `$${string}`>
 
@@ -71,6 +73,29 @@ for (const field of ['spiffeId', 'parentId', 'selectors'] as const)
     assert.equal(refused[0]?.status?.code, status.INVALID_ARGUMENT)
     assert.match(refused[0].status.message, /^failed to convert entry: /)
   })
+
+test('BatchUpdateEntry by any mask changes what it names, and counts a revision where that is another', async (t) => {
+  const { call, store } = await setUpFull(t)
+  const values = { full: create(EntrySchema, FULL), next: create(EntrySchema, NEXT) }
+  let expected = (await call(getEntry, { id: 'full' })) as Entry
+  const one = fc.tuple(fc.subarray(FIELDS), fc.constantFrom('full', 'next'))
+  const history = fc.sample(one, { numRuns: 60, seed: 7 })
+  for (const [named, which] of history) {
+    const given = values[which]
+    const inputMask = Object.fromEntries(named.map((field) => [field, true]))
+    const { results } = await call(batchUpdateEntry, { entries: [given], inputMask })
+    const settable = named.filter((field) => !SERVERS_OWN.includes(field))
+    const next = { ...expected, ...Object.fromEntries(settable.map((each) => [each, given[each]])) }
+    const revisionNumber = expected.revisionNumber + BigInt(!isDeepStrictEqual(next, expected))
+    expected = create(EntrySchema, { ...next, revisionNumber })
+    assert.deepEqual(results[0]?.entry, expected)
+  }
+  assert.ok(expected.revisionNumber > 10n)
+  assert.equal(
+    (await store.entries.get(entryId('full')))?.revision,
+    Number(expected.revisionNumber),
+  )
+})
 
 test('BatchUpdateEntry without a mask makes the entry what is given, but for what is the server’s own', async (t) => {
   const { call, full } = await setUpFull(t)
