@@ -9,7 +9,8 @@ const outClosed = new AbortController()
 process.stdout.on('error', () => outClosed.abort())
 process.stderr.on('error', () => undefined)
 
-const MOST_INPUT_BYTES = 2 ** 20
+/** A registry may be piped in. */
+const MOST_INPUT_BYTES = 64 * 2 ** 20
 
 const exitCode = await run(process.argv.slice(2), {
   out: (text) => void process.stdout.write(text),

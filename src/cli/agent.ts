@@ -1,4 +1,4 @@
-/** `spindle agent` and `spindle validate`: the commands that read the agent's configuration. */
+/** `spindle agent` and `spindle validate`: the commands that read a configuration. */
 import type { Command } from 'commander'
 import type { Io } from './io.ts'
 import { configOption } from './options.ts'
@@ -16,10 +16,13 @@ export function addAgentCommands(program: Command, io: Io): void {
   addAgentsCommands(agent, io)
   program
     .command('validate')
-    .description('check a configuration and the files it names, and say every fault at once')
+    .description(
+      'check a configuration, of an agent or of a server, and the files it names, and say every fault at once',
+    )
     .addOption(configOption())
-    .action(async ({ config }: { config: string }) => {
+    .option('--server', 'it is that of a server, whatever it looks like')
+    .action(async ({ config, server }: { config: string; server?: true }) => {
       const { validate } = await import('./validate.ts')
-      await validate(io, config)
+      await validate(io, config, { server: server ?? false })
     })
 }

@@ -3,7 +3,7 @@ export interface Io {
   out(text: string): void
   err(text: string): void
   readonly env: Readonly<Record<string, string | undefined>>
-  /** All of standard input as text, of which there is at most 1 MiB; undefined where it is a terminal. */
+  /** All of standard input as text, of which there is at most 64 MiB; undefined where it is a terminal. */
   readonly input?: () => Promise<string>
   /** Runs `listen` at each arrival of the signal; the result stops that. */
   onSignal(signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP', listen: () => void): () => void

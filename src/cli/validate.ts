@@ -3,6 +3,7 @@ import { attachedCa } from '../authority/disk-files.ts'
 import type { AgentConfig, NamedFiles } from '../config/agent-config.ts'
 import { namedFiles, readAgentConfig } from '../config/agent-config.ts'
 import { faultLine } from '../config/fault.ts'
+import { isServerConfig } from '../config/server/is-server-config.ts'
 import { openCaFiles } from '../os/key-files.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
@@ -81,7 +82,15 @@ function isTrustDomain(name: string): name is TrustDomain {
   }
 }
 
-export async function validate(io: Io, file: string): Promise<void> {
+export async function validate(
+  io: Io,
+  file: string,
+  { server }: { readonly server: boolean },
+): Promise<void> {
+  if (server || isServerConfig(readFile(file))) {
+    const { checkServer } = await import('./run-server.ts')
+    return await checkServer(io, file)
+  }
   const { warnings } = await loadConfig(file)
   for (const warning of warnings) io.err(`warning: ${warning}\n`)
   io.out(`${file} is valid\n`)

@@ -16,6 +16,7 @@ const COMMANDS = new Set([
   'logger',
   'token',
   'upstreamauthority',
+  'validate',
   'x509',
 ])
 
@@ -39,7 +40,8 @@ const SWITCHES = new Set([
 /** Of those, the ones that ask for either: they keep their value. */
 const EITHER = new Set(['banned', 'canReattest'])
 
-const FLAG = /^-([a-z][A-Za-z0-9]+)(?:=(.*))?$/s
+/** Go takes two hyphens for one. */
+const FLAG = /^--?([a-z][A-Za-z0-9]+)(?:=(.*))?$/s
 
 /** The arguments of `spindle` with SPIRE's flags as ours; what is none of them stays as it is. */
 export function withoutSpireFlags(args: readonly string[]): readonly string[] {

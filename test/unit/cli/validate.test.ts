@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { run } from '../../../src/cli/program.ts'
 import { loadConfig } from '../../../src/cli/validate.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
 import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
@@ -103,4 +104,28 @@ test('loadConfig() looks for no files of an attached CA whose keys do not belong
 test('loadConfig() of a text that is no YAML says that alone', async (t) => {
   const file = writeIn(temporaryFolder(t), 'agent.yaml', 'a: [')
   assert.match(await faultsOf(file), /agent\.yaml: 1 fault/)
+})
+
+test('validate knows a configuration of a server by its keys, and takes it for one where it is told', async (t) => {
+  const folder = temporaryFolder(t)
+  const said = async (...args: string[]) => {
+    let all = ''
+    const tell = (text: string): void => void (all += text)
+    const io = { out: tell, err: tell, env: {}, onSignal: () => () => undefined }
+    const code = await run(['validate', ...args], io)
+    return [code, all] as const
+  }
+  const server = writeIn(
+    folder,
+    'server.yaml',
+    'trustDomain: example.org\nnodeAttestors: { joinToken: {} }\n',
+  )
+  assert.deepEqual(await said('-config', server), [0, `${server} is valid\n`])
+  const neither = writeIn(folder, 'some.yaml', 'trustDomain: example.org\n')
+  assert.match((await said('-c', neither))[1], /entries: is missing/)
+  assert.deepEqual(await said('-c', neither, '--server'), [0, `${neither} is valid\n`])
+  const wrong = writeIn(folder, 'wrong.yaml', 'trustDomain: example.org\nlisten: here\n')
+  const [code, text] = await said('-c', wrong)
+  assert.equal(code, 2)
+  assert.match(text, /wrong\.yaml: 1 fault\n {2}listen: /)
 })

@@ -29,6 +29,14 @@ test("withoutSpireFlags() makes SPIRE's flags ours, with their values before or 
   assert.equal(translate('bundle show -output pretty'), 'bundle show --output table')
 })
 
+test('withoutSpireFlags() takes two hyphens for one, as Go does', () => {
+  assert.equal(
+    translate('entry show --spiffeID spiffe://a/b --output=pretty'),
+    'entry show --spiffe-id spiffe://a/b --output table',
+  )
+  assert.equal(translate('validate -config server.yaml'), 'validate --config server.yaml')
+})
+
 test('withoutSpireFlags() reads the values of switches', () => {
   assert.equal(translate('entry create -admin=true -downstream=false'), 'entry create --admin')
   assert.equal(translate('entry create -admin=maybe'), 'entry create --admin maybe')
