@@ -143,31 +143,33 @@ function hindrances(
 ): readonly string[] {
   const { step, old } = plan
   const { behind, away } = muster
-  const what = step === 'activate' ? 'have not got the new bundle' : 'still need what is to go'
+  const what = step === 'activate' ? 'to apply the new bundle' : 'to replace what is to go'
   const why: string[] = []
-  if (behind.length > 0) why.push(`${behind.length} connected agents ${what}: ${names(behind)}`)
+  if (behind.length > 0) why.push(`${agents(behind, 'connected ')} ${what}: ${names(behind)}`)
   if (away.length > 0 && !request.allowAway)
-    why.push(`${away.length} agents are not connected to this server: ${names(away)}`)
+    why.push(`${agents(away)} not connected to this server: ${names(away)}`)
   if (step !== 'revoke') return why
   if (kind === 'x509' && old.includes(issuing.svid.current.authorityId))
-    why.push("the server's own SVID is still to be replaced")
+    why.push("the server's own SVID to be replaced")
   const until = Math.max(...old.map((id) => unseen.until(kind, id)))
   if (until > clock.now()) {
-    const things = kind === 'jwt' ? 'tokens' : 'what operators minted, or CAs of servers below,'
-    why.push(`${things} signed by it are valid until ${new Date(until).toISOString()}`)
+    const things = kind === 'jwt' ? 'tokens' : 'what operators minted and CAs of servers below'
+    why.push(`${things} to end, at ${new Date(until).toISOString()}`)
   }
   return why
 }
+
+const agents = ({ length }: readonly SpiffeId[], which = ''): string =>
+  `${length} ${which}${length === 1 ? 'agent' : 'agents'}`
 
 const names = (ids: readonly SpiffeId[]): string =>
   ids.slice(0, 3).join(', ') + (ids.length > 3 ? ', …' : '')
 
 function notReady({ step }: Plan, waitsFor: readonly string[]): SpindleError {
-  const next =
-    step === 'activate' ? 'lets the next authority sign' : 'ends the trust in the old one'
+  const next = step === 'activate' ? 'the next authority to sign' : 'the end of the old one'
   return new SpindleError(
     'precondition_failed',
-    `the step that ${next} would harm somebody: ${waitsFor.join('; ')}. Nothing is lost: the same command goes on from here`,
+    `not yet, lest somebody is harmed: ${next} waits for ${waitsFor.join('; ')}. Nothing is lost: the same command goes on from here`,
   )
 }
 

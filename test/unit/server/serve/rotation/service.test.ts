@@ -42,7 +42,7 @@ test('Rotate: the next one signs when the slow agent has the bundle too, and the
   fleet.says(A, { sequence: sequence() })
   const half = await reach(call, (last) => last?.readyAgents === 1)
   assert.deepEqual(half?.behind, [B])
-  assert.match(half?.waitsFor ?? '', /1 connected agents have not got the new bundle: .*\/b$/)
+  assert.match(half?.waitsFor ?? '', /^1 connected agent to apply the new bundle: .*\/b$/)
   assert.equal(active(), first)
   fleet.says(B, { sequence: sequence() })
   await reach(call, (last) => last?.step === RotateStep.REVOKE)
@@ -74,7 +74,7 @@ test('Rotate: an agent that is away is waited for, told of, and left behind only
   assert.deepEqual([last?.awayAgents, last?.away, last?.readyAgents], [1, [B], 1])
   const [code, details] = failure(call) ?? []
   assert.equal(code, status.FAILED_PRECONDITION)
-  assert.match(String(details), /1 agents are not connected to this server: .*\/b/)
+  assert.match(String(details), /waits for 1 agent not connected to this server: .*\/b/)
   assert.equal(active(), first)
   const again = rotate({ allowAway: true })
   await reach(again, () => false)
@@ -136,7 +136,7 @@ test('Rotate: tokens, and what operators minted, are waited for until they end',
   const { rotate, reach, active, unseen, clock } = await createSetting(t)
   const jwt = rotate({ kind: JWT })
   const waiting = await reach(jwt, (last) => last?.step === RotateStep.REVOKE)
-  assert.match(waiting?.waitsFor ?? '', /^tokens signed by it are valid until /)
+  assert.match(waiting?.waitsFor ?? '', /^tokens to end, at /)
   await clock.advance(5 * 60_000)
   await reach(jwt, () => false)
   assert(jwt.ended)
@@ -151,7 +151,7 @@ test('Rotate: tokens, and what operators minted, are waited for until they end',
   await reach(x509, () => false)
   const [code, details] = failure(x509) ?? []
   assert.equal(code, status.FAILED_PRECONDITION)
-  assert.match(String(details), new RegExp(`valid until ${new Date(expiresAt).toISOString()}`))
+  assert.match(String(details), new RegExp(`to end, at ${new Date(expiresAt).toISOString()}`))
 })
 
 test('Rotate: one at a time, of a kind that is named, while the server runs', async (t) => {
