@@ -126,7 +126,8 @@ export function reconciled<Slot extends RotatingSlot>(
   )
   if (lost !== undefined) {
     const until = new Date(lost.notAfter).toISOString()
-    const fault = `its key is not there, and by the store it signs until ${until} (${lost.authorityId})`
+    const what = lost.kind === 'jwt' ? 'JWT key' : 'CA key'
+    const fault = `its ${what} is not there, and by the store it signs until ${until} (${lost.authorityId})`
     throw new SpindleError('authority_lost', fault)
   }
   const isAhead = kept.some(({ authorityId, status }) => {

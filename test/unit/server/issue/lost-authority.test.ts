@@ -41,8 +41,8 @@ async function expectLost(one: Server, why: RegExp): Promise<void> {
 }
 
 for (const [name, why] of [
-  [X509, /its key is not there, and by the store it signs until/],
-  [JWT, /its key is not there, and by the store it signs until/],
+  [X509, /its CA key is not there, and by the store it signs until/],
+  [JWT, /its JWT key is not there, and by the store it signs until/],
   ['server-id', /it is empty, and by the store a server with it signs until/],
 ] as const)
   test(`a server whose ${name} is lost does not start, and goes on once it is back`, async (t) => {
