@@ -175,19 +175,19 @@ const BROKEN: readonly (readonly [says: string, entry: EntryInit])[] = [
   ],
 ]
 
-for (const [says, broken] of BROKEN)
-  test(`BatchCreateEntry refuses: ${says}`, async (t) => {
-    const { call, store, audited } = await setUp(t, createEntryService)
-    const { results } = await call(batchCreateEntry, { entries: [entry('/web', broken)] })
-    assert.equal(results[0]?.status?.code, status.INVALID_ARGUMENT)
-    assert.ok(
-      results[0].status.message.startsWith(CONVERT + says),
-      `${results[0].status.message} is not ${says}`,
-    )
-    assert.equal(results[0].entry, undefined)
-    assert.equal(await store.entries.count({}), 0)
-    assert.deepEqual(audited(), [])
+test('BatchCreateEntry refuses each of what is broken, and says which field', async (t) => {
+  const { call, store, audited } = await setUp(t, createEntryService)
+  const entries = BROKEN.map(([, broken]) => entry('/web', broken))
+  const { results } = await call(batchCreateEntry, { entries })
+  BROKEN.forEach(([says], at) => {
+    const { status: said, entry: made } = results[at]!
+    assert.equal(said?.code, status.INVALID_ARGUMENT, says)
+    assert.ok(said.message.startsWith(CONVERT + says), `${said.message} is not ${says}`)
+    assert.equal(made, undefined)
   })
+  assert.equal(await store.entries.count({}), 0)
+  assert.deepEqual(audited(), [])
+})
 
 test('BatchCreateEntry refuses an ID with characters that none has, and one that is too long', async (t) => {
   const { call } = await setUp(t, createEntryService)
