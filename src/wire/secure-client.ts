@@ -36,6 +36,8 @@ export interface SecureClientOptions {
   readonly clock: Clock
   /** Between PINGs while a call is open. Servers of grpc-go end a connection that brings one more often than each 5 min. */
   readonly keepaliveMs: number
+  /** Where calls that are under way are, each as what ends it. */
+  readonly underWay?: Set<() => void>
 }
 
 export interface BidiCall<I, O> {
@@ -106,7 +108,7 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
       ...(isIP(options.host) !== 0 && { 'grpc.ssl_target_name_override': options.serverName }),
     },
   )
-  const { clock } = options
+  const { clock, underWay } = options
   const faultOf = (failure: grpc.ServiceError): CallFault => callFault(failure, shown, refusal)
   return {
     call(method, request, { deadlineMs }) {
@@ -120,13 +122,16 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
           create(method.input, request),
           (failure, value) => {
             timer.cancel()
+            underWay?.delete(cancel)
             if (failure === null) resolve(value as MessageShape<typeof method.output>)
             else reject(late ? noAnswer(shown, deadlineMs) : faultOf(failure))
           },
         )
+        const cancel = (): void => call.cancel()
+        underWay?.add(cancel)
         const timer = clock.after(deadlineMs, () => {
           late = true
-          call.cancel()
+          cancel()
         })
       })
     },
@@ -138,20 +143,29 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
         definition.responseDeserialize,
       )
       let late = false
-      const end = (): void => {
-        late = true
-        call.cancel()
+      const cancel = (): void => call.cancel()
+      underWay?.add(cancel)
+      const timer =
+        deadlineMs === undefined
+          ? undefined
+          : clock.after(deadlineMs, () => {
+              late = true
+              cancel()
+            })
+      const over = (): void => {
+        timer?.cancel()
+        underWay?.delete(cancel)
       }
-      const timer = deadlineMs === undefined ? undefined : clock.after(deadlineMs, end)
+      call.on('close', over)
       // Whoever reads the messages hears of it there; nobody may be reading yet, or any more.
-      call.on('error', () => timer?.cancel())
+      call.on('error', over)
       const why = (thrown: unknown): CallFault =>
         late ? noAnswer(shown, deadlineMs ?? 0) : faultOf(thrown as grpc.ServiceError)
       return {
         send: (message) => void call.write(create(method.input, message)),
         end: () => call.end(),
-        messages: messagesOf(call, why, () => timer?.cancel()),
-        cancel: () => call.cancel(),
+        messages: messagesOf(call, why, over),
+        cancel,
       }
     },
     close: () => client.close(),

@@ -1,36 +1,19 @@
 /** An agent with a server, opened: its cache first, so that what was kept is served before the server is even called. */
-import type { KeyType } from '../../../certs/keys.ts'
 import type { RemoteConfig } from '../../../config/agent-config.ts'
-import type { ServerLinkConfig } from '../../../config/link/link-config.ts'
 import { openStateFile } from '../../../os/state-file.ts'
 import type { Registry } from '../../../registration/match.ts'
 import type { Clock } from '../../../runtime/clock.ts'
-import { SpindleError } from '../../../runtime/errors.ts'
 import type { MutableFeed } from '../../../runtime/feed.ts'
 import type { Random } from '../../../runtime/random.ts'
-import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { Log } from '../../../telemetry/log.ts'
 import type { CacheEvent } from '../cache/cache.ts'
 import { openCache } from '../cache/cache.ts'
-import type { LinkMemory, ServerLink } from '../server/link.ts'
+import type { ServerLink } from '../server/link.ts'
+import { openServerLink } from '../server/open-link.ts'
+import type { LinkOptions } from '../server/settings.ts'
 import type { Supply, SupplyReport } from '../supply.ts'
 import { createRemoteSupply } from './supply.ts'
 import type { ServerView } from './view.ts'
-
-/** What a link is opened with. */
-export interface LinkOptions {
-  readonly config: ServerLinkConfig
-  readonly trustDomain: TrustDomain
-  /** Of the agent's own keys. */
-  readonly keyType: KeyType
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  readonly version: string
-  /** Of the process before this one. */
-  readonly memory: LinkMemory | undefined
-  readonly remember: (memory: LinkMemory) => Promise<void>
-}
 
 export interface OpenRemoteOptions {
   readonly clock: Clock
@@ -53,7 +36,7 @@ export async function openRemoteSupply(
   options: OpenRemoteOptions,
 ): Promise<Supply & { readonly server: ServerView }> {
   const { authority, trustDomain } = config
-  const { clock, random, log, version, report, cacheFolder, openLink = notYet } = options
+  const { clock, random, log, version, report, cacheFolder, openLink = openServerLink } = options
   const { host, port } = authority.address
   const cache =
     authority.cache === 'off'
@@ -81,8 +64,4 @@ export async function openRemoteSupply(
   const supply = createRemoteSupply(config, { ...options, link, cache })
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
   return { ...supply, server: { address, state: link.state, cache } }
-}
-
-async function notYet(): Promise<never> {
-  throw new SpindleError('unsupported', 'authority.kind: server is not there yet')
 }

@@ -65,7 +65,15 @@ export interface LinkMemory {
   readonly served: Served | undefined
   /** Of the sync stream. */
   readonly resumeToken: Uint8Array
-  readonly bootstrap: 'verified' | 'unverified'
+  readonly trust: ServerTrust
+}
+
+/** What the server is verified with. */
+export interface ServerTrust {
+  /** DER: X.509 authorities of the own trust domain. */
+  readonly authorities: readonly Uint8Array[]
+  /** DER, of an authority that was believed as the server first showed it, until the bundle has it no more; else undefined. */
+  readonly pinned: Uint8Array | undefined
 }
 
 export interface ServerLink {

@@ -1,0 +1,280 @@
+/** The agent's client of a server, composed: trust → own SVID → what may be served → what is signed. */
+import { createJwtVerifier } from '../../../jwt/verify.ts'
+import type { JwtVerifier } from '../../../jwt/verify.ts'
+import type { ServerEntry } from '../../../registration/server-entry.ts'
+import { SpindleError, messageOf } from '../../../runtime/errors.ts'
+import { createFeed } from '../../../runtime/feed.ts'
+import type { MutableFeed } from '../../../runtime/feed.ts'
+import { openProof } from './attest/open-proof.ts'
+import { bootstrap } from './bootstrap.ts'
+import type { Connections } from './connections.ts'
+import { createConnections } from './connections.ts'
+import type { Denial } from './denial.ts'
+import { denialOf } from './denial.ts'
+import { fetchText } from './fetch-text.ts'
+import type { LinkMemory, LinkState, ServedBundle, ServerLink, SignedJwt } from './link.ts'
+import type { MemoryKeeper } from './memory.ts'
+import { createMemoryKeeper } from './memory.ts'
+import { keepOwnSvid } from './own/keep.ts'
+import type { AttemptOutcome, OwnSvidKeeper } from './own/keep.ts'
+import type { OwnSvid } from './own/svid.ts'
+import { rememberedSvid } from './own/svid.ts'
+import type { LinkOptions } from './settings.ts'
+import type { Batches } from './sign/batches.ts'
+import type { JwtAsked } from './sign/jwt.ts'
+import { askJwt, checkJwt } from './sign/jwt.ts'
+import type { X509Asked } from './sign/x509.ts'
+import { checkX509, createX509Batches } from './sign/x509.ts'
+import type { SignedX509 } from './link.ts'
+import { skippedReport } from './skipped.ts'
+import { followServer } from './sync/follow.ts'
+import type { Follower } from './sync/follow.ts'
+import type { Trust } from './trust.ts'
+import { createTrust } from './trust.ts'
+
+/** Opens at once; connecting and attesting goes on in the background, and goes on whatever happens. */
+export async function openServerLink(options: LinkOptions): Promise<ServerLink> {
+  const link = new Link(options)
+  return {
+    served: link.follower.served,
+    state: link.state,
+    signX509: (request) => link.signX509(request),
+    signJwt: (request) => link.signJwt(request),
+    holds: (authorities) => link.follower.holds(authorities),
+    close: () => link.close(),
+  }
+}
+
+/** While the agent is on its way to its first SVID, and no fault is known. */
+const PATIENCE_MS = 30_000
+
+class Link {
+  readonly follower: Follower
+  readonly state: MutableFeed<LinkState>
+  readonly #options: LinkOptions
+  readonly #trust: Trust
+  readonly #svid: MutableFeed<OwnSvid | undefined>
+  readonly #connections: Connections
+  readonly #keeper: OwnSvidKeeper
+  readonly #x509: Batches<X509Asked, SignedX509>
+  readonly #verifier: JwtVerifier = createJwtVerifier()
+  readonly #memory: MemoryKeeper
+  #closed = false
+
+  constructor(options: LinkOptions) {
+    const { config, trustDomain, clock, random, memory, log } = options
+    this.#options = options
+    this.#trust = createTrust(memory?.trust)
+    this.#svid = createFeed(rememberedSvid(memory, trustDomain, clock.now()))
+    const trust = this.#trust
+    this.#connections = createConnections({
+      address: config.address,
+      trustDomain,
+      trust,
+      svid: () => this.#validSvid(),
+      holdsStream: () => this.follower.state.current.protocol !== 'poll',
+      clock,
+    })
+    const connections = this.#connections
+    this.follower = followServer({
+      trustDomain,
+      clock,
+      random,
+      version: options.version,
+      client: () => connections.own(),
+      memory,
+      onDenied: (denial) => this.#denied(denial),
+      onSkipped: skippedReport(log),
+    })
+    this.#keeper = keepOwnSvid({
+      trustDomain,
+      keyType: options.keyType,
+      clock,
+      random,
+      proof: openProof(config.attest, options),
+      trust,
+      connections,
+      svid: this.#svid,
+      bootstrap: () =>
+        bootstrap({
+          config: config.trust,
+          trustDomain,
+          trust,
+          connections,
+          fetchText: (url) => fetchText(url, { clock }),
+        }),
+      onAttempt: (outcome) => this.#tell(outcome),
+    })
+    this.#x509 = createX509Batches({
+      client: () => connections.own(),
+      check: (asked, chain) => this.#checkX509(asked, chain),
+    })
+    this.#memory = createMemoryKeeper({
+      memory: () => this.#toRemember(),
+      remember: options.remember,
+      log,
+    })
+    this.state = createFeed(this.#stateNow())
+    this.#follow()
+  }
+
+  async signX509(asked: X509Asked): Promise<SignedX509> {
+    return this.#ask(async () => {
+      this.#entry(asked)
+      return this.#x509.add(asked)
+    })
+  }
+
+  async signJwt(asked: JwtAsked): Promise<SignedJwt> {
+    return this.#ask(async () => {
+      const { spiffeId } = this.#entry(asked)
+      const token = await askJwt(this.#connections.own(), asked)
+      const { bundle } = this.#ownBundle()
+      const now = this.#options.clock.now()
+      const verifier = this.#verifier
+      return checkJwt(token, { audience: asked.audience, spiffeId, bundle, verifier, now })
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const why = new SpindleError('authority_unavailable', 'the agent is shutting down')
+    this.#keeper.close()
+    this.follower.close()
+    this.#x509.close(why)
+    this.#connections.close()
+    await this.#memory.close()
+  }
+
+  #follow(): void {
+    // First of all that listen: who serves by a bundle may ask the server at once.
+    this.follower.served.subscribe(() => this.#servedChanged())
+    this.#svid.subscribe(() => {
+      this.#connections.renew()
+      this.follower.connect()
+    })
+    for (const feed of [this.follower.served, this.#svid, this.#trust.state])
+      (feed as MutableFeed<unknown>).subscribe(() => this.#memory.changed())
+    for (const feed of [this.follower.state, this.#keeper.fault, this.#svid, this.#trust.state])
+      (feed as MutableFeed<unknown>).subscribe(() => this.#show())
+  }
+
+  #servedChanged(): void {
+    const { bundle, taintedX509 } = this.#ownBundle()
+    this.#trust.replace(bundle.x509Authorities)
+    const anchor = this.#svid.current?.anchor
+    if (anchor === undefined) return
+    const isOneOf = (authorities: readonly Uint8Array[]): boolean =>
+      authorities.some((der) => anchor.equals(der))
+    if (!isOneOf(bundle.x509Authorities)) this.#keeper.denied()
+    else if (isOneOf(taintedX509)) this.#keeper.renewNow()
+  }
+
+  #denied(denial: Denial): void {
+    if (denial === 'banned') this.#keeper.banned()
+    if (denial === 'attest') this.#keeper.denied()
+  }
+
+  #tell(outcome: AttemptOutcome): void {
+    const { log } = this.#options
+    if ('fault' in outcome) {
+      const { fault, retryMs } = outcome
+      return log.warn({ error: fault, retryMs: Math.round(retryMs) }, 'no SVID for the agent')
+    }
+    const { id, notAfter } = outcome.svid
+    const fields = { spiffeId: id, notAfter: new Date(notAfter).toISOString() }
+    const message = outcome.attested ? 'the agent is attested' : 'the SVID of the agent is renewed'
+    log.info(fields, message)
+  }
+
+  #validSvid(): OwnSvid | undefined {
+    const own = this.#svid.current
+    return own !== undefined && this.#options.clock.now() < own.notAfter ? own : undefined
+  }
+
+  #toRemember(): LinkMemory | undefined {
+    const trust = this.#trust.state.current
+    if (trust === undefined) return undefined
+    const { served, resumeToken } = this.follower
+    const own = this.#svid.current
+    const svid = own && { chain: own.chain, pkcs8: own.pkcs8, reattestable: own.reattestable }
+    return { svid, served: served.current, resumeToken, trust }
+  }
+
+  #stateNow(): LinkState {
+    const { fault, protocol, heardAt } = this.follower.state.current
+    const own = this.#svid.current
+    const waiting = protocol === undefined ? 'the agent is connecting to its server' : undefined
+    return {
+      fault: this.#keeper.fault.current ?? fault ?? waiting,
+      protocol,
+      bootstrap: this.#trust.state.current?.pinned === undefined ? 'verified' : 'unverified',
+      agentId: own?.id,
+      svidNotAfter: own?.notAfter,
+      heardAt,
+    }
+  }
+
+  #show(): void {
+    if (!this.#closed) this.state.set(this.#stateNow())
+  }
+
+  #ownBundle(): ServedBundle {
+    const served = this.follower.served.current?.bundles.get(this.#options.trustDomain)
+    if (served !== undefined) return served
+    throw new SpindleError('authority_unavailable', 'the server has not said its bundle yet')
+  }
+
+  #entry({ entryId }: Pick<X509Asked, 'entryId'>): ServerEntry {
+    const entry = this.follower.served.current?.entries.find(({ id }) => id === entryId)
+    if (entry !== undefined) return entry
+    throw new SpindleError('no_identity', `entry ${entryId}: the server has none for this agent`)
+  }
+
+  #checkX509(asked: X509Asked, chain: readonly Uint8Array[]): SignedX509 {
+    const { trustDomain, clock } = this.#options
+    return checkX509(chain, {
+      csr: asked.csr,
+      spiffeId: this.#entry(asked).spiffeId,
+      trustDomain,
+      authorities: this.#ownBundle().bundle.x509Authorities,
+      now: clock.now(),
+    })
+  }
+
+  /** What nobody signed throws `authority_unavailable`; what a refusal says of the agent is passed on. */
+  async #ask<T>(run: () => Promise<T>): Promise<T> {
+    await this.#attested()
+    try {
+      return await run()
+    } catch (thrown) {
+      this.#denied(denialOf(thrown))
+      if (thrown instanceof SpindleError && SIGNING_CODES.includes(thrown.code)) throw thrown
+      throw new SpindleError('authority_unavailable', messageOf(thrown), { cause: thrown })
+    }
+  }
+
+  /** @throws SpindleError `authority_unavailable` as soon as it is known that it will take longer */
+  async #attested(): Promise<void> {
+    const why = (): string | undefined =>
+      this.#closed ? 'the agent is shutting down' : this.#keeper.fault.current
+    if (this.#validSvid() !== undefined && !this.#closed) return
+    if (why() === undefined) await this.#settled()
+    if (this.#validSvid() !== undefined && !this.#closed) return
+    throw new SpindleError('authority_unavailable', why() ?? 'the agent is not attested yet')
+  }
+
+  #settled(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel()
+        for (const unsubscribe of unsubscribes) unsubscribe()
+        resolve()
+      }
+      const timer = this.#options.clock.after(PATIENCE_MS, end)
+      const unsubscribes = [this.#svid.subscribe(end), this.#keeper.fault.subscribe(end)]
+    })
+  }
+}
+
+const SIGNING_CODES: readonly string[] = ['authority_unavailable', 'no_identity', 'request_invalid']
