@@ -3,6 +3,9 @@ import type { Bundle, JWTKey } from '../../gen/spire/api/types/bundle_pb.js'
 import { BundleSchema } from '../../gen/spire/api/types/bundle_pb.js'
 import type { PublicKey, StoredBundle } from '../../store/model.ts'
 
+/** A JWTKey and a WITKey have the same. */
+export type KeyFields = Pick<JWTKey, 'keyId' | 'publicKey' | 'expiresAt' | 'tainted'>
+
 /** `spire.api.types.Bundle`, with what is tainted in it. */
 export function bundleMessage(bundle: StoredBundle): Bundle {
   return create(BundleSchema, {
@@ -18,11 +21,6 @@ export function bundleMessage(bundle: StoredBundle): Bundle {
   })
 }
 
-function keyMessage({
-  keyId,
-  publicKey,
-  expiresAt,
-  tainted,
-}: PublicKey): Pick<JWTKey, 'keyId' | 'publicKey' | 'expiresAt' | 'tainted'> {
+export function keyMessage({ keyId, publicKey, expiresAt, tainted }: PublicKey): KeyFields {
   return { keyId, publicKey, expiresAt: BigInt(Math.floor((expiresAt ?? 0) / 1000)), tainted }
 }

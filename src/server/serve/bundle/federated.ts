@@ -14,7 +14,8 @@ import type { Fields } from '../api/mask.ts'
 import { ITEM_OK, itemStatus } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
 import type { Asked } from '../service.ts'
-import { bundleMessage, readBundle, readBundleChanges } from './message.ts'
+import { bundleMessage } from '../../publish/bundle-message.ts'
+import { readBundle, readBundleChanges } from './message.ts'
 import type { BundleServiceParts } from './parts.ts'
 
 interface Batch {

@@ -1,35 +1,12 @@
-/** Bundles between messages (`spire.api.types.Bundle`) and values. */
+/** Messages of bundles (`spire.api.types.Bundle`) as values; the other way is publish/bundle-message.ts. */
 import { createPublicKey } from 'node:crypto'
-import { create } from '@bufbuild/protobuf'
 import { parseCertificate } from '../../../certs/certificate.ts'
-import { BundleSchema } from '../../../gen/spire/api/types/bundle_pb.js'
-import type { Bundle, BundleMask, JWTKey } from '../../../gen/spire/api/types/bundle_pb.js'
+import type { Bundle, BundleMask } from '../../../gen/spire/api/types/bundle_pb.js'
 import { jwtVerificationKey } from '../../../jwt/keys.ts'
 import { SpindleError, messageOf } from '../../../runtime/errors.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { PublicKey, StoredBundle, X509Authority } from '../../../store/model.ts'
-
-/** A JWTKey and a WITKey have the same. */
-type KeyFields = Pick<JWTKey, 'keyId' | 'publicKey' | 'expiresAt' | 'tainted'>
-
-export function bundleMessage(bundle: StoredBundle): Bundle {
-  return create(BundleSchema, {
-    trustDomain: bundle.trustDomain,
-    x509Authorities: bundle.x509Authorities.map(({ certificate: asn1, tainted }) => ({
-      asn1,
-      tainted,
-    })),
-    jwtAuthorities: bundle.jwtAuthorities.map(keyMessage),
-    witAuthorities: bundle.witAuthorities.map(keyMessage),
-    refreshHint: BigInt(bundle.refreshHintSeconds ?? 0),
-    sequenceNumber: BigInt(bundle.sequence),
-  })
-}
-
-export function keyMessage({ keyId, publicKey, expiresAt, tainted }: PublicKey): KeyFields {
-  const seconds = expiresAt === undefined ? 0 : Math.floor(expiresAt / 1000)
-  return { keyId, publicKey, expiresAt: BigInt(seconds), tainted }
-}
+import type { KeyFields } from '../../publish/bundle-message.ts'
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] | undefined }
 /** What a message says of some fields; a member that is undefined is to be as where nothing is said. */

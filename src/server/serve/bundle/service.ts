@@ -13,7 +13,7 @@ import { reading } from '../api/status.ts'
 import { unaryService } from '../service.ts'
 import type { Answers, ApiService } from '../service.ts'
 import { createFederatedBundles } from './federated.ts'
-import { bundleMessage, keyMessage } from './message.ts'
+import { bundleMessage, keyMessage } from '../../publish/bundle-message.ts'
 import { createOwnBundle } from './own.ts'
 import type { BundleServiceParts } from './parts.ts'
 

@@ -11,7 +11,8 @@ import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { FederationRelationship, StoredBundle } from '../../../store/model.ts'
 import { readTrustDomain } from '../api/ids.ts'
 import { naming } from '../api/status.ts'
-import { bundleMessage, readBundle } from '../bundle/message.ts'
+import { bundleMessage } from '../../publish/bundle-message.ts'
+import { readBundle } from '../bundle/message.ts'
 
 /** `bundle` is that of its trust domain, where there is one. */
 export function relationshipMessage(
