@@ -5,6 +5,7 @@ import { readMemberId, readWorkloadId } from '../api/ids.ts'
 import type { Fields } from '../api/mask.ts'
 import { readFederationFilter, readSelectorFilter } from '../api/selectors.ts'
 import { reading } from '../api/status.ts'
+import { readHint } from './message.ts'
 
 /** That of ListEntries, or of CountEntries, which has the same fields. @throws WordedStatus in SPIRE's words */
 export function readFilter(filter: Fields<Filter> | undefined, own: TrustDomain): EntryFilter {
@@ -20,7 +21,8 @@ export function readFilter(filter: Fields<Filter> | undefined, own: TrustDomain)
     federatesWith:
       byFederatesWith &&
       reading('malformed federates with filter', () => readFederationFilter(byFederatesWith)),
-    hint: byHint,
+    hint:
+      byHint === undefined ? undefined : reading('malformed hint filter', () => readHint(byHint)),
     downstream: byDownstream,
   }
 }

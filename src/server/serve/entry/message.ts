@@ -134,8 +134,11 @@ function readTtl(field: string, ttl: number): number | undefined {
 
 const MOST_HINT_BYTES = 1024
 
-function readHint(hint: string): string {
+/** @throws SpindleError `request_invalid` */
+export function readHint(hint: string): string {
   if (Buffer.byteLength(hint) > MOST_HINT_BYTES)
     throw invalid(`hint is too long, max length is ${MOST_HINT_BYTES} characters`)
+  // It is shown on terminals, and a store keeps no NUL.
+  if (/\p{Cc}/u.test(hint)) throw invalid('hint has a control character')
   return hint
 }

@@ -162,6 +162,8 @@ const BROKEN: readonly (readonly [says: string, entry: EntryInit])[] = [
   ['invalid federated trust domain: "A.test"', { federatesWith: ['A.test'] }],
   ['invalid federated trust domain: "" has no trust domain name', { federatesWith: [''] }],
   ['invalid federated trust domain: "example.org" is this', { federatesWith: ['example.org'] }],
+  ['hint has a control character', { hint: 'a\0' }],
+  ['hint has a control character', { hint: '\x1b[2J' }],
   ['hint is too long, max length is 1024 characters', { hint: 'é'.repeat(513) }],
   [
     'selectors are more than 1000',

@@ -146,6 +146,7 @@ const BROKEN: readonly (readonly [says: string, filter: Filtered['filter']])[] =
     'malformed selectors filter: unknown match behavior',
     { bySelectors: { selectors: [A], match: 9 as Selectors } },
   ],
+  ['malformed hint filter: hint has a control character', { byHint: '\0' }],
   ['malformed federates with filter: empty trust domain set', { byFederatesWith: {} }],
   [
     'malformed federates with filter: "A" has "A" at byte 0',
