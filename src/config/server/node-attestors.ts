@@ -5,6 +5,7 @@ import type { Loose } from '../checks.ts'
 import { path, wholeNumber } from '../scalars.ts'
 import { isMapping } from '../schema-node.ts'
 import type { PathFault } from '../text/source-text.ts'
+import { parsePattern } from './pattern.ts'
 
 /* How nodes prove who they are: the keys of `nodeAttestors`, what holds between them, and what they come to. */
 
@@ -19,15 +20,20 @@ export const AGENT_PATH_FIELDS = [
   'URISanSelectors.',
 ] as const
 
-const template = z
-  .string()
-  .superRefine((text, context) => {
+/** What `parse` has against a text. */
+function faultOf(parse: (text: string) => unknown) {
+  return (text: string, context: z.RefinementCtx): void => {
     try {
-      parsePathTemplate(text, AGENT_PATH_FIELDS)
+      parse(text)
     } catch (thrown) {
       context.addIssue({ code: 'custom', message: messageOf(thrown) })
     }
-  })
+  }
+}
+
+const template = z
+  .string()
+  .superRefine(faultOf((text) => parsePathTemplate(text, AGENT_PATH_FIELDS)))
   .meta({
     label: 'path template',
     allowed: 'a path with plain fields, such as /{{ .PluginName }}/{{ .Fingerprint }}',
@@ -103,7 +109,7 @@ const httpChallenge = z
         z
           .string()
           .max(1_000)
-          .refine(isPattern)
+          .superRefine(faultOf(parsePattern))
           .meta({ label: 'regular expression', allowed: 'a regular expression' }),
       )
       .min(1)
@@ -259,12 +265,4 @@ function challengeFaults(challenge: unknown): readonly PathFault[] {
   return [
     at('tofu', 'is false; allowed: with a requiredPort below 1024, or allowNonRootPorts: false'),
   ]
-}
-
-function isPattern(text: string): boolean {
-  try {
-    return new RegExp(text).source !== ''
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,7 @@
 /** By what answers at a host name: the server makes up a nonce and fetches it from there. */
 import type { HttpChallengeConfig } from '../../../config/server/node-attestors.ts'
+import { parsePattern } from '../../../config/server/pattern.ts'
+import type { Pattern } from '../../../config/server/pattern.ts'
 import { httpGet } from '../../../os/http/get.ts'
 import type { LookupFunction } from '../../../os/http/get.ts'
 import { parseSelector } from '../../../registration/selector.ts'
@@ -36,7 +38,7 @@ export interface HttpChallengeOptions {
 
 export function createHttpChallengeAttestor(options: HttpChallengeOptions): NodeAttestor {
   const { config, trustDomain, clock, random, lookup } = options
-  const patterns = config.allowedDnsPatterns.map((text) => new RegExp(`^(?:${text})$`))
+  const patterns = config.allowedDnsPatterns.map(parsePattern)
   return {
     type: TYPE,
     async attest(payload, challenge, { signal }) {
@@ -81,10 +83,10 @@ function checkPort(
     throw refused(status.INVALID_ARGUMENT, `port ${port} is not allowed to be >= 1024`)
 }
 
-function checkHost({ hostName }: HttpChallengePlace, patterns: readonly RegExp[]): void {
+function checkHost({ hostName }: HttpChallengePlace, patterns: readonly Pattern[]): void {
   if (/^(?:.*\.)?localhost$/i.test(hostName))
     throw refused(status.PERMISSION_DENIED, 'you can not use localhost as a hostname')
-  if (patterns.length > 0 && !patterns.some((pattern) => pattern.test(hostName)))
+  if (patterns.length > 0 && !patterns.some((pattern) => pattern.matches(hostName)))
     throw refused(status.PERMISSION_DENIED, 'the requested hostname is not allowed to connect')
 }
 
