@@ -129,15 +129,23 @@ async function putOut(
 async function postStatus(
   { agentVersion: version }: PostStatusRequest,
   asked: Asked,
-  { store }: AgentParts,
+  { store, audit }: AgentParts,
 ): Promise<MessageInitShape<typeof PostStatusResponseSchema>> {
   if (Buffer.byteLength(version) > MAX_VERSION)
     throw invalid(`agent version is too long (max ${MAX_VERSION} characters)`)
   if (/\p{Cc}/u.test(version)) throw invalid('agent version has a control character')
   if (version === '') return {}
-  await changeKnownAgent(store, callerSvid(asked).spiffeId, {
+  const { spiffeId: key } = callerSvid(asked)
+  let before: string | undefined
+  await changeKnownAgent(store, key, {
     refusalOf: (agent) => (agent === undefined ? agentNotFound() : undefined),
-    change: (agent) => ({ ...agent, version }),
+    change(agent) {
+      before = agent.version
+      return { ...agent, version }
+    },
   })
+  const { caller, method } = asked
+  if (before !== version)
+    audit.write({ event: 'changed', caller, method, object: 'agent', key, action: 'version' })
   return {}
 }

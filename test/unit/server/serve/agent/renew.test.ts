@@ -81,10 +81,16 @@ test('RenewAgent wants a CSR that is one', async (t) => {
 })
 
 test('PostStatus: what an agent says it runs is kept, where it says something', async (t) => {
-  const { call, store } = await joined(t)
+  const { call, store, audited } = await joined(t)
   const version = async () => (await store.agents.get(ID))?.version
   await call(postStatus, { agentVersion: '1.16.0', currentBundleSerial: 3n })
   assert.equal(await version(), '1.16.0')
+  // Agents say it over and over: it is told where it is another.
+  await call(postStatus, { agentVersion: '1.16.0' })
+  assert.deepEqual(
+    audited().map((event) => 'action' in event && event.action),
+    ['version'],
+  )
   await call(postStatus, {})
   assert.equal(await version(), '1.16.0')
   const long = { code: 3, details: 'agent version is too long (max 255 characters)' }
