@@ -110,6 +110,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'authority',
       'certs',
       'config',
+      'http',
       'jwt',
       'registration',
       'spiffe',
@@ -119,7 +120,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'gen',
       'telemetry',
     ],
-    reason: `${STAGE} (obtain reads entries and opens the authority as config describes them)`,
+    reason: `${STAGE} (obtain reads entries and opens the authority as config describes them; one kind of node attestation is answered over HTTP)`,
   },
   'agent/serve': {
     may: [

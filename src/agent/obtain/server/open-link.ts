@@ -1,4 +1,5 @@
 /** The agent's client of a server, composed: trust → own SVID → what may be served → what is signed. */
+import { fetchText } from '../../../os/http/fetch-text.ts'
 import { createJwtVerifier } from '../../../jwt/verify.ts'
 import type { JwtVerifier } from '../../../jwt/verify.ts'
 import type { ServerEntry } from '../../../registration/server-entry.ts'
@@ -11,7 +12,6 @@ import type { Connections } from './connections.ts'
 import { createConnections } from './connections.ts'
 import type { Denial } from './denial.ts'
 import { denialOf } from './denial.ts'
-import { fetchText } from './fetch-text.ts'
 import type { LinkMemory, LinkState, ServedBundle, ServerLink, SignedJwt } from './link.ts'
 import type { MemoryKeeper } from './memory.ts'
 import { createMemoryKeeper } from './memory.ts'
@@ -91,7 +91,7 @@ class Link {
       keyType: options.keyType,
       clock,
       random,
-      proof: openProof(config.attest, options),
+      proof: openProof(config.attest, random),
       trust,
       connections,
       svid: this.#svid,

@@ -1,7 +1,7 @@
 /** A text behind a https URL, whose server is verified as those of the web are. */
 import { request } from 'node:https'
-import type { Clock } from '../../../runtime/clock.ts'
-import { SpindleError, messageOf } from '../../../runtime/errors.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { SpindleError, messageOf } from '../../runtime/errors.ts'
 
 export interface FetchTextOptions {
   readonly clock: Clock
