@@ -3,10 +3,11 @@ import { retryDelay } from '../../runtime/backoff.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { SpindleError, codeOf, messageOf } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/random.ts'
+import { nextTurn } from '../../runtime/slices.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { Store } from '../../store/port.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { readAll, readChanges } from './registry-reading.ts'
+import { inParts, readAll, readChanges } from './registry-reading.ts'
 import type { Reading } from './registry-reading.ts'
 import { createRegistryState } from './registry-state.ts'
 import type { Registry, RegistryChange } from './registry.ts'
@@ -45,7 +46,11 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
 
   async function load(): Promise<Reading> {
     const reading = await readAll(store, state)
-    state.apply(reading.difference)
+    // Nobody looks at it yet.
+    for (const part of inParts(reading.difference)) {
+      state.apply(part)
+      await nextTurn()
+    }
     return reading
   }
 

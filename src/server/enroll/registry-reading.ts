@@ -144,6 +144,13 @@ async function differing<K, V>(
   return different
 }
 
+/** The same, of some entries each: what is applied at once holds the event loop. */
+export function* inParts({ entries, ...others }: Difference): Iterable<Difference> {
+  yield { ...others, entries: new Map() }
+  for (const part of chunks(Array.from(entries), MOST_A_PAGE))
+    yield { ...noDifference(), entries: new Map(part) }
+}
+
 function* chunks<T>(all: readonly T[], size: number): Iterable<readonly T[]> {
   for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
 }

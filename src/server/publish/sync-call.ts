@@ -49,7 +49,7 @@ export class SyncCall implements OpenCall {
   /** Something may have changed meanwhile. */
   #missed = false
   #wants: ReadonlySet<TrustDomain> = new Set()
-  /** With which the SVID of the peer is known to be good. */
+  /** With which the SVID of the peer is known to be good; it was looked at before, with that of then. */
   #verifiedBy: StoredBundle | undefined
   #ended = false
 
@@ -58,7 +58,6 @@ export class SyncCall implements OpenCall {
     this.peer = peer
     this.#context = context
     const { clock } = context
-    this.#verifiedBy = context.registry.bundle(context.trustDomain)
     this.#await('`open` has not come')
     this.#expiry = clock.after(peer.svid.notAfter + 1 - clock.now(), () => this.changed())
     stream.on('data', (message: SyncRequest | Unreadable) =>

@@ -208,3 +208,42 @@ test('Registry answers nobody once it is closed', async (t) => {
   await assert.rejects(registry.caughtUp(), { code: 'store_unavailable' })
   assert.deepEqual(changes, [])
 })
+
+test('openRegistry reads all pages, and what changes while it reads', async (t) => {
+  const { store, open } = await setUp(t, async (filled) => {
+    const all = Array.from({ length: 2_100 }, (_, at) => {
+      const name = `e${String(at).padStart(4, '0')}`
+      return entry(`/${name}`, { id: entryId(name) })
+    })
+    await filled.entries.create(all)
+  })
+  let pages = 0
+  const registry = await open({
+    ...store,
+    entries: {
+      ...store.entries,
+      async list(filter, page) {
+        const read = await store.entries.list(filter, page)
+        pages += 1
+        // Of the page that has been read, of those to come, and one that is in none of them.
+        if (pages === 1) {
+          await store.entries.delete([entryId('e0000'), entryId('e2099')])
+          await store.entries.update([hinted(entryId('e0001'), 'h'), hinted(entryId('e2000'), 'h')])
+          await store.entries.create([entry('/first', { id: entryId('a') })])
+        }
+        return read
+      },
+    },
+  })
+  assert.equal(pages, 3)
+  const served = registry.entriesOf(a)
+  assert.equal(served.length, 2_099)
+  assert.deepEqual(
+    served.filter(({ hint }) => hint === 'h').map((one) => one.id),
+    ['e0001', 'e2000'],
+  )
+  assert.equal(registry.entry(entryId('e0000')), undefined)
+  assert.equal(registry.entry(entryId('e2099')), undefined)
+  assert.notEqual(registry.entry(entryId('a')), undefined)
+  assert.deepEqual(registry.position, await store.changes.position())
+})
