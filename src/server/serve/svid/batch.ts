@@ -14,7 +14,7 @@ import { ITEM_OK } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
 import type { Asked } from '../service.ts'
 import { failed, worded } from '../worded.ts'
-import { entryOfAgent, NOT_YOURS } from './entries.ts'
+import { entryOfAgent, expectEntries, NOT_YOURS } from './entries.ts'
 import type { SvidParts } from './parts.ts'
 
 type Result = MessageInitShape<typeof BatchNewX509SVIDResponse_ResultSchema>
@@ -30,6 +30,8 @@ export async function newX509Svids(
   asked: Asked,
 ): Promise<readonly Result[]> {
   const { clock } = parts
+  const ids = params.map(({ entryId }) => entryId).filter((id) => id !== '')
+  await expectEntries(parts, ids, asked)
   const results: Result[] = []
   let since = clock.monotonic()
   for (let at = 0; at < params.length; at += AT_ONCE) {

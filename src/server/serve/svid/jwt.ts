@@ -14,7 +14,7 @@ import { idMessage, readWorkloadId } from '../api/ids.ts'
 import { reading } from '../api/status.ts'
 import type { Asked } from '../service.ts'
 import { asCall, failed, invalid } from '../worded.ts'
-import { entryOfAgent, NOT_YOURS } from './entries.ts'
+import { entryOfAgent, expectEntries, NOT_YOURS } from './entries.ts'
 import type { SvidParts } from './parts.ts'
 
 export async function newJwtSvid(
@@ -22,6 +22,7 @@ export async function newJwtSvid(
   { entryId, audience }: NewJWTSVIDRequest,
   asked: Asked,
 ): Promise<MessageInitShape<typeof NewJWTSVIDResponseSchema>> {
+  await expectEntries(parts, [entryId], asked)
   const entry = entryOfAgent(parts, entryId, asked)
   if (entry === undefined) throw asCall(NOT_YOURS)
   const { id, revision, jwtSvidTtlMs: ttlMs = parts.svid.jwtTtlMs, hint } = entry

@@ -11,7 +11,7 @@ export interface SvidParts {
   readonly trustDomain: TrustDomain
   readonly clock: Clock
   readonly random: Random
-  readonly registry: Pick<Registry, 'entry' | 'entriesNamed' | 'mayServe' | 'bundle'>
+  readonly registry: Pick<Registry, 'entry' | 'entriesNamed' | 'mayServe' | 'bundle' | 'refreshed'>
   readonly issuing: Pick<Issuing, 'x509' | 'jwt'>
   readonly audit: Audit
   readonly faulted: Faulted

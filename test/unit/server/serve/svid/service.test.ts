@@ -110,3 +110,16 @@ test('an address that asks for more signatures than a second has waits; one that
   await clock.advance(400)
   await waiting
 })
+
+test('an entry that the agent heard of from another server is served, as soon as the registry has it', async () => {
+  const { call, audited } = await createSetting([registered('/web')], {}, [registered('/new')])
+  const params = ['web', 'new'].map((entryId) => ({ entryId, csr }))
+  const { results } = await call(batchNewX509SVID, { params }, AGENT)
+  assert.deepEqual(
+    results.map(({ status: of }) => of?.code),
+    [status.OK, status.OK],
+  )
+  const other = await createSetting([], {}, [registered('/new')])
+  await other.call(newJWTSVID, { entryId: 'new', audience: ['x'] }, AGENT)
+  assert(audited.every(({ event }) => event === 'issued'))
+})

@@ -27,9 +27,12 @@ export function registered(path: string, more: Partial<ServerEntry> = {}): Serve
 
 /** The svid service over authorities of its own, for these entries. */
 export async function createSetting(
-  entries: readonly ServerEntry[],
+  there: readonly ServerEntry[],
   more: Partial<SvidParts> = {},
+  /** In the store, and not in the registry before it asks there. */
+  late: readonly ServerEntry[] = [],
 ) {
+  let entries = there
   const clock = createManualClock()
   const random = createSeededRandom('svid')
   const about = { kind: 'embedded', trustDomain }
@@ -60,6 +63,10 @@ export async function createSetting(
       entry: (wanted) => entries.find((each) => each.id === wanted),
       entriesNamed: (name) => entries.filter((each) => each.spiffeId === name),
       mayServe: (agent, wanted) => index.mayServe(agent, wanted),
+      refreshed: async () => {
+        for (const each of late) index.setEntry(each)
+        entries = [...entries, ...late]
+      },
       bundle: () =>
         bundle('example.org', {
           x509Authorities: x509.state.current.anchors.map((certificate) => ({
