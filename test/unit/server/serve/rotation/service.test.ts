@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { chmodSync } from 'node:fs'
 import { test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
+import { createOperatorCa } from '../../../../fakes/operator-ca.ts'
+import { temporaryFolder, writeIn } from '../../../../fakes/folder.ts'
 import { A, B, createSetting, failure, JWT, RotateStep, stepsOf } from './setting.ts'
 
 const ALL = ['PREPARE', 'ACTIVATE', 'TAINT', 'REVOKE', 'DONE']
@@ -154,6 +158,18 @@ test('Rotate: tokens, and what operators minted, are waited for until they end',
   assert.match(String(details), new RegExp(`to end, at ${new Date(expiresAt).toISOString()}`))
 })
 
+test('Rotate: with a CA above, all is done when the new intermediate signs', async (t) => {
+  const { rotate, reach, slots, active, bundle } = await createSetting(t, await underOperator(t))
+  const before = await bundle()
+  const first = active()
+  const call = rotate()
+  const last = await reach(call, () => false)
+  assert.deepEqual(stepsOf(call), ['PREPARE', 'ACTIVATE', 'DONE'])
+  assert.deepEqual(last?.oldAuthorityIds, [])
+  assert.deepEqual(slots(), [`old ${first}`, `active ${active()}`])
+  assert.deepEqual((await bundle()).x509Authorities, before.x509Authorities)
+})
+
 test('Rotate: one at a time, of a kind that is named, while the server runs', async (t) => {
   const { rotate, reach, endStreams, attest } = await createSetting(t)
   await attest(A)
@@ -172,3 +188,13 @@ test('Rotate: one at a time, of a kind that is named, while the server runs', as
   await reach(late, () => false)
   assert.equal(failure(late)?.[0], status.UNAVAILABLE)
 })
+
+async function underOperator(t: TestContext): Promise<string> {
+  const life = { notBefore: Date.UTC(2029, 0, 1), notAfter: Date.UTC(2049, 0, 1) }
+  const { certPem, keyPem } = await createOperatorCa({ name: 'operator', ...life })
+  const folder = temporaryFolder(t)
+  const certFile = writeIn(folder, 'ca.pem', certPem)
+  const keyFile = writeIn(folder, 'key.pem', keyPem)
+  chmodSync(keyFile, 0o600)
+  return `authority: { kind: disk, certFile: ${certFile}, keyFile: ${keyFile} }\n`
+}
