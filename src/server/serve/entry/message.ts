@@ -109,8 +109,8 @@ function readDnsNames(names: readonly string[]): readonly string[] {
 }
 
 /**
- * That there is a bundle of it is looked at when it is stored. The own trust domain is refused: SPIRE takes it, and its agents
- * then fail at every sync, since they ask for it as for a foreign bundle.
+ * That there is a bundle of it is looked at when it is stored. The own trust domain is refused: SPIRE takes it, and then refuses
+ * the agents that ask for its bundle as for a foreign one.
  */
 function readFederated(text: string, own: TrustDomain): TrustDomain {
   const trustDomain = naming('invalid federated trust domain', () => readTrustDomain(text))
