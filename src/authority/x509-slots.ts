@@ -112,7 +112,8 @@ class SlotAuthority implements ServerX509Authority {
     const { issuer, authorityId } = signer
     if (issuer === undefined) throw new SpindleError('internal', 'the slot that signs has no key')
     const started = clock.monotonic()
-    const now = clock.now()
+    // It is later than that, whatever the clock says.
+    const now = Math.max(clock.now(), signer.notBefore)
     const notBefore = wholeSecond(now - BACKDATE_MS)
     const notAfter = wholeSecond(Math.min(now + ttlMs, signer.notAfter))
     if (notAfter - now < leastLife(ttlMs)) throw this.#slots.unavailable()

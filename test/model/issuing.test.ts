@@ -14,13 +14,13 @@ import type { Fleet, Server } from '../unit/server/issue/setting.ts'
 import { FULL } from './full.ts'
 
 /**
- * Random histories of two servers on one store, with clocks that pass, a store that goes away and comes back, and restarts. After every
+ * Random histories of two servers on one store, with a clock that passes and is set back, a store that goes away and comes back, and restarts. After every
  * step: what signs is in the stored bundle, whatever was signed and not revoked can be verified with it, and nothing revoked comes back.
  */
 type Step =
   | { readonly kind: 'prepare' | 'activate' | 'restart'; readonly of: Of }
   | { readonly kind: 'taint' | 'revoke'; readonly of: Of; readonly which: number }
-  | { readonly kind: 'pass'; readonly ms: number }
+  | { readonly kind: 'pass' | 'back'; readonly ms: number }
   | { readonly kind: 'store'; readonly away: boolean }
 
 interface Of {
@@ -54,6 +54,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('back' as const), ms: fc.nat(CA_TTL) }),
+  },
+  {
+    weight: 1,
     arbitrary: fc.record({ kind: fc.constant('store' as const), away: fc.constant(true) }),
   },
   {
@@ -65,6 +69,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 interface Issued {
   readonly chain: readonly Buffer[]
+  readonly notBefore: number
   readonly notAfter: number
   readonly authorityId: string
 }
@@ -93,12 +98,17 @@ class World {
     switch (taken.kind) {
       case 'pass':
         return this.#at.clock.advance(taken.ms)
+      case 'back':
+        return this.#at.clock.jump(-taken.ms)
       case 'store':
         this.#at.away = taken.away
         return
       case 'restart':
         return this.#restart(taken.of.server)
-      default:
+      case 'prepare':
+      case 'activate':
+      case 'taint':
+      case 'revoke':
         return this.#ask(taken)
     }
   }
@@ -171,9 +181,10 @@ class World {
       this.#count(anchor === undefined || key === undefined ? 'cannot sign' : 'signs')
     }
     const bundles = new Map([[trustDomain, anchors]])
-    for (const { chain, notAfter, authorityId } of this.#svids)
+    for (const { chain, notBefore, notAfter, authorityId } of this.#svids)
       if (now < notAfter && !this.#revoked.has(authorityId))
-        verifyX509Svid(chain, bundles, { now, mode: 'strict' })
+        // By a clock that did not go back to before it was issued.
+        verifyX509Svid(chain, bundles, { now: Math.max(now, notBefore + 11_000), mode: 'strict' })
     if (!this.#at.away)
       for (const id of this.#revoked) assert(!kids.has(id), 'a JWT key came back that was revoked')
   }
@@ -216,7 +227,7 @@ test('two servers on a store: whatever the history, what signs is in the stored 
     'taint',
     'revoke',
     'signs',
-    'activate store_unavailable',
+    'prepare authority_unavailable',
   ])
     assert((seen[what] ?? 0) > 0, `no history met ${what}: ${JSON.stringify(seen)}`)
 })

@@ -32,12 +32,13 @@ export async function createJwtAuthority(
       if (!spiffeId.startsWith(`${trustDomainId(trustDomain)}/`)) {
         throw new SpindleError('request_invalid', `${spiffeId} is no workload of ${trustDomain}`)
       }
-      const { signing, notAfter, authorityId } = await slots.signer()
+      const { signing, notBefore, notAfter, authorityId } = await slots.signer()
       if (signing === undefined) {
         throw new SpindleError('internal', 'the slot that signs has no key')
       }
       const started = clock.monotonic()
-      const now = clock.now()
+      // It is later than that, whatever the clock says.
+      const now = Math.max(clock.now(), notBefore)
       const issuedAt = wholeSecond(now)
       const expiresAt = wholeSecond(Math.min(now + ttlMs, notAfter))
       if (expiresAt - now < leastLife(ttlMs)) throw slots.unavailable()

@@ -51,7 +51,7 @@ export interface RotationLimits {
    */
   readonly furthest: number
   /** How long, at least, one is in the bundle before it signs (ms), where readers of the bundle ask for it that seldom. */
-  readonly publishMs?: number
+  readonly publishMs?: number | undefined
   /** One that was not published never signs: others could not verify what it had signed. */
   readonly publishedFirst?: boolean
 }
@@ -70,11 +70,13 @@ export const usable = (slot: RotatingSlot, now: number): boolean =>
 export function activationInstant(
   active: RotatingSlot | undefined,
   successor: RotatingSlot,
-  at: { readonly now: number; readonly publishMs?: number | undefined },
+  at: { readonly now: number } & Pick<RotationLimits, 'publishMs' | 'publishedFirst'>,
 ): number {
-  if (active === undefined || !usable(active, at.now)) return -Infinity
-  const due = active.superseded === true ? -Infinity : activateInstant(active)
+  if (active === undefined || at.now >= active.notAfter) return -Infinity
   const published = (successor.publishedAt ?? Infinity) + publishDelay(successor, at.publishMs)
+  // The clock went back: others may have the right time, and know the active one alone.
+  if (at.now < active.notBefore) return at.publishedFirst === true ? published : -Infinity
+  const due = active.superseded === true ? -Infinity : activateInstant(active)
   return Math.min(Math.max(due, published), emergencyInstant(active))
 }
 
@@ -106,7 +108,7 @@ export function rotate(
   if (successor !== undefined && successor.publishedAt === undefined && limits.publishedFirst) {
     if (active !== undefined) instants.push(active.notAfter)
   } else if (successor !== undefined) {
-    const at = activationInstant(active, successor, { now, publishMs: limits.publishMs })
+    const at = activationInstant(active, successor, { ...limits, now })
     if (at <= now) actions.push({ kind: 'activate', authorityId: successor.authorityId })
     else instants.push(at)
   } else if (active === undefined || !usable(active, now)) {

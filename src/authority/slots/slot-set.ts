@@ -74,10 +74,18 @@ export class SlotSet<Slot extends RotatingSlot, State> {
     if (!this.#saved) await this.#save()
   }
 
-  /** The slot that signs now. */
+  /**
+   * The slot that signs now. Where others verify what it signs, one signs on when the clock went back to before its life: that is
+   * not the time, and whoever has it would not know another one yet.
+   */
   signer(): Slot | undefined {
-    const now = this.#options.clock.now()
-    return this.#slots.find((slot) => slot.status === 'active' && usable(slot, now))
+    const { announcer, clock } = this.#options
+    const now = clock.now()
+    return this.#slots.find(
+      (slot) =>
+        slot.status === 'active' &&
+        (announcer === undefined ? usable(slot, now) : now < slot.notAfter),
+    )
   }
 
   successor(): Slot | undefined {

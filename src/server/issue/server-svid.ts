@@ -57,8 +57,12 @@ export async function keepServerSvid(options: ServerSvidOptions): Promise<KeptSe
   const isDue = (): boolean => {
     const { current } = svid
     const now = clock.now()
-    if (now < current.notBefore || now >= current.renewAt) return true
-    return authority.state.current !== triedAt && !isTrusted(current, authority.state.current)
+    if (now >= current.renewAt) return true
+    const state = authority.state.current
+    // The clock went back. Of an authority that began later no other one would be of use.
+    const signer = state.slots.find(({ status }) => status === 'active')
+    if (now < current.notBefore && now >= (signer?.notBefore ?? 0)) return true
+    return state !== triedAt && !isTrusted(current, state)
   }
   const renew = async (): Promise<void> => {
     const state = authority.state.current

@@ -92,6 +92,25 @@ test('rotate: an active one from the future (the clock went back) is replaced at
   assert.deepEqual(kinds([future], 0), ['prepare'])
 })
 
+test('rotate: where others verify what it signs, one that was not published never signs', () => {
+  const limits = { ...UNBOUNDED, publishedFirst: true }
+  const unpublished = next({ publishedAt: undefined })
+  for (const now of [20 * HOUR, 23.9 * HOUR, 25 * HOUR])
+    assert.deepEqual(rotate([slot(), unpublished], now, limits).actions, [])
+  assert.deepEqual(rotate([unpublished], 25 * HOUR, limits).actions, [])
+})
+
+test('rotate: where others verify what it signs, one from the future is replaced once its successor was published for long enough', () => {
+  const limits = { ...UNBOUNDED, publishedFirst: true }
+  const [active, now] = [slot({ notBefore: 13 * HOUR, notAfter: 37 * HOUR }), 12.5 * HOUR]
+  assert.deepEqual(rotate([active], now, limits).actions, [{ kind: 'prepare' }])
+  const late = next({ publishedAt: now })
+  const { actions, lookAt } = rotate([active, late], now, limits)
+  assert.deepEqual([actions, lookAt], [[], now + 5 * 60_000])
+  const then = rotate([active, late], lookAt, limits)
+  assert.deepEqual(then.actions, [{ kind: 'activate', authorityId: 'b' }])
+})
+
 test('rotate: a prepared one that is not valid now is dropped and another prepared', () => {
   const future = next({ notBefore: 10 * DAY, notAfter: 11 * DAY })
   assert.deepEqual(kinds([slot(), future], 13 * HOUR), ['prune b', 'prepare'])

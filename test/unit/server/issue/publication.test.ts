@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import type { SlotStatus, SlotView } from '../../../../src/authority/authority.ts'
 import { authorityIdOf } from '../../../../src/certs/issuer.ts'
 import { parseCertificate } from '../../../../src/certs/parse.ts'
+import { generateKey } from '../../../../src/certs/keys.ts'
+import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts'
 import type { StoredBundle } from '../../../../src/store/model.ts'
 import { until } from '../../../fakes/until.ts'
 import { fleet, trustDomain } from './setting.ts'
@@ -66,6 +68,34 @@ test('while the store is away the present authority signs on: a next one that it
   at.away = false
   await x509.reload()
   assert.equal(idOf(x509.state.current.slots, 'active'), next)
+})
+
+test('after the clock went back to before its life an authority signs on, until the next one was in the bundle for long enough', async (t) => {
+  const { server, bundle, clock } = await fleet(t)
+  const { x509, jwt, svid } = await server('a').open()
+  const first = idOf(x509.state.current.slots, 'active')
+  const firstKey = idOf(jwt.state.current.slots, 'active')
+  clock.jump(-HOUR)
+  await clock.advance(11_000)
+  await x509.reload()
+  const { spki } = await generateKey('ec-p256')
+  const spiffeId = parseSpiffeId('spiffe://example.org/web')
+  const issued = await x509.issue({ spiffeId, spki, dnsNames: [], ttlMs: HOUR })
+  assert.equal(issued.authorityId, first)
+  // For those who have the right time.
+  assert.ok(issued.notAfter >= clock.now() + 2 * HOUR - MINUTE)
+  const token = await jwt.issue({ spiffeId, audience: ['a'], ttlMs: HOUR })
+  assert.equal(token.authorityId, firstKey)
+  const next = idOf(x509.state.current.slots, 'prepared')
+  assert.deepEqual(anchorIds(await bundle()), [first, next])
+  await clock.advance(5 * MINUTE)
+  await x509.reload()
+  assert.equal(idOf(x509.state.current.slots, 'active'), next)
+  await clock.advance(11_000)
+  const { authorityId, notAfter } = await until(svid, (now) => now.authorityId !== first)
+  assert.equal(authorityId, next)
+  assert.ok(notAfter <= clock.now() + HOUR)
+  assert.deepEqual(anchorIds(await bundle()), [first, next])
 })
 
 test('what is tainted is so in the stored bundle, and what is revoked is not in it; the server has another SVID at once', async (t) => {
