@@ -1,6 +1,7 @@
 import type { SpiffeId } from '../spiffe/spiffe-id.ts'
 import type { Selector } from './selector.ts'
 import type { EntryId, ServerEntry } from './server-entry.ts'
+import { Index } from './set-index.ts'
 
 /** Agents whose entries a change has, or may have, changed. */
 export type Concerned = ReadonlySet<SpiffeId>
@@ -202,34 +203,6 @@ function createAliases(): Aliases {
       for (const { id } of named.of(alias)) yield* agentsOf.of(id)
     },
     agentsOf: (alias) => new Set(agentsOf.of(alias)),
-  }
-}
-
-/** Sets by key; a key without members is not kept. */
-class Index<K, V> {
-  readonly #sets = new Map<K, Set<V>>()
-
-  add(key: K, value: V): void {
-    const set = this.#sets.get(key)
-    if (set === undefined) this.#sets.set(key, new Set([value]))
-    else set.add(value)
-  }
-
-  delete(key: K, value: V): void {
-    const set = this.#sets.get(key)
-    if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key)
-  }
-
-  of(key: K): Iterable<V> {
-    return this.#sets.get(key) ?? []
-  }
-
-  has(key: K): boolean {
-    return this.#sets.has(key)
-  }
-
-  count(key: K): number {
-    return this.#sets.get(key)?.size ?? 0
   }
 }
 

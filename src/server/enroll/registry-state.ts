@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { EntryId, ServerEntry } from '../../registration/server-entry.ts'
 import { createServingIndex } from '../../registration/serving.ts'
+import { Index } from '../../registration/set-index.ts'
 import type { Concerned } from '../../registration/serving.ts'
 import { parseSpiffeId } from '../../spiffe/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
@@ -112,31 +113,27 @@ function put<K, V>(
 /** Entries by id and by SPIFFE ID, and which of them expires first. */
 function createNamedEntries() {
   const byId = new Map<EntryId, ServerEntry>()
-  const byName = new Map<SpiffeId, Set<ServerEntry>>()
+  const byName = new Index<SpiffeId, ServerEntry>()
   const expiring = new Map<EntryId, number>()
   /** undefined: to be looked for. */
   let next: number | undefined = Infinity
 
   const forget = (entry: ServerEntry): void => {
     const { id, spiffeId } = entry
-    const namesakes = byName.get(spiffeId)
-    namesakes?.delete(entry)
-    if (namesakes?.size === 0) byName.delete(spiffeId)
+    byName.delete(spiffeId, entry)
     if (expiring.get(id) === next) next = undefined
     expiring.delete(id)
   }
   const keep = (entry: ServerEntry): void => {
     const { id, spiffeId, expiresAt } = entry
-    const namesakes = byName.get(spiffeId)
-    if (namesakes === undefined) byName.set(spiffeId, new Set([entry]))
-    else namesakes.add(entry)
+    byName.add(spiffeId, entry)
     if (expiresAt === undefined) return
     expiring.set(id, expiresAt)
     if (next !== undefined) next = Math.min(next, expiresAt)
   }
   return {
     byId,
-    named: (spiffeId: SpiffeId): readonly ServerEntry[] => Array.from(byName.get(spiffeId) ?? []),
+    named: (spiffeId: SpiffeId): readonly ServerEntry[] => Array.from(byName.of(spiffeId)),
     /** Called for what `byId` has another value of. */
     replace(before: ServerEntry | undefined, entry: ServerEntry | undefined) {
       if (before !== undefined) forget(before)
