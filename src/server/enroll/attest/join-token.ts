@@ -1,4 +1,5 @@
 import type { Clock } from '../../../runtime/clock.ts'
+import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { SpiffeId, TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { JoinTokenStore } from '../../../store/port.ts'
@@ -10,6 +11,8 @@ const TYPE = 'join_token'
 
 /** The agent that joins with a token. @throws SpindleError `spiffe_id_invalid` for a token that can be no part of an ID */
 export function joinTokenAgentId(trustDomain: TrustDomain, token: string): SpiffeId {
+  if (token.includes('/'))
+    throw new SpindleError('spiffe_id_invalid', 'a token is one part of a path')
   return agentIdOf(trustDomain, `/${TYPE}/${token}`)
 }
 

@@ -51,11 +51,10 @@ function newToken(random: Random): string {
 /** The text is in the ID of the agent. @throws WordedStatus, which does not quote it */
 function agentIdFor(text: string, { trustDomain }: AgentParts): SpiffeId {
   try {
-    if (!text.includes('/')) return joinTokenAgentId(trustDomain, text)
+    return joinTokenAgentId(trustDomain, text)
   } catch {
-    // Refused below.
+    throw invalid('invalid token: it is to be one part of the path of a SPIFFE ID')
   }
-  throw invalid('invalid token: it is to be one part of the path of a SPIFFE ID')
 }
 
 interface Alias {

@@ -11,6 +11,7 @@ import {
 import { SpindleError } from '../../../../../src/runtime/errors.ts'
 import type { NodeAttestor } from '../../../../../src/server/enroll/attest/attestor.ts'
 import { createHttpChallengeAttestor } from '../../../../../src/server/enroll/attest/http-challenge.ts'
+import { createJoinTokenAttestor } from '../../../../../src/server/enroll/attest/join-token.ts'
 import { createX509popAttestor } from '../../../../../src/server/enroll/attest/x509pop.ts'
 import { writeHttpChallengePlace } from '../../../../../src/spiffe/http-challenge.ts'
 import { WordedStatus } from '../../../../../src/wire/status.ts'
@@ -163,4 +164,27 @@ test('http_challenge refuses whatever is no place', async () => {
     ),
     { numRuns: 300 },
   )
+})
+
+test('join_token takes no text out of the store that no token could have', async () => {
+  const taken: string[] = []
+  const attestor = createJoinTokenAttestor({
+    ...parts,
+    joinTokens: {
+      take: (text) => {
+        taken.push(text)
+        return Promise.resolve({ kind: 'not_found' })
+      },
+    },
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), async (payload) => {
+      assert.equal(await judged(attestor, payload, () => assert.fail('it was challenged')), false)
+    }),
+    { numRuns: 300 },
+  )
+  for (const text of ['a/b', 'a-token'])
+    await judged(attestor, Buffer.from(text), () => assert.fail('it was challenged'))
+  for (const text of taken) assert.match(text, /^[A-Za-z0-9._-]+$/)
+  assert.equal(taken.at(-1), 'a-token')
 })
