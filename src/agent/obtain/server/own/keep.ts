@@ -52,6 +52,7 @@ export interface OwnSvidKeeper {
   close(): void
 }
 
+const LEAST_LIFE_MS = 5_000
 /** The wall clock may go another way than timers do. */
 const LOOK_AGAIN_MS = 30_000
 const UNREACHABLE = { baseMs: 500, maxMs: 10_000 }
@@ -76,6 +77,7 @@ class Keeper {
   readonly #options: KeepOptions
   readonly #pause
   #renewAt = 0
+  #obtainedAt = 0
   #failures = 0
   #mustAttest = false
   #isBanned = false
@@ -84,7 +86,8 @@ class Keeper {
   constructor(options: KeepOptions) {
     this.#options = options
     this.#pause = createPause(options.clock)
-    if (options.svid.current !== undefined) this.#draw(options.svid.current)
+    const { current } = options.svid
+    if (current !== undefined) this.#draw(current, current.notBefore)
   }
 
   denied(): void {
@@ -99,7 +102,10 @@ class Keeper {
   }
 
   renewNow(): void {
-    this.#renewAt = 0
+    const { clock } = this.#options
+    if (this.#renewAt <= clock.now()) return
+    // A server that goes on signing with what it has tainted is not asked without a pause.
+    this.#renewAt = Math.max(clock.now(), this.#obtainedAt + LEAST_LIFE_MS)
     this.#pause.wake()
   }
 
@@ -131,7 +137,8 @@ class Keeper {
       this.#failures = 0
       this.#mustAttest = false
       this.#isBanned = false
-      this.#draw(next)
+      this.#obtainedAt = this.#options.clock.now()
+      this.#draw(next, this.#options.clock.now())
       svid.set(next)
       this.fault.set(undefined)
       onAttempt({ attested: attested || before === undefined, svid: next })
@@ -143,8 +150,8 @@ class Keeper {
     }
   }
 
-  #draw({ notBefore, notAfter }: OwnSvid): void {
-    const life = { issuedAt: notBefore, notAfter }
+  #draw({ notAfter }: OwnSvid, issuedAt: number): void {
+    const life = { issuedAt, notAfter }
     this.#renewAt = renewalInstant(life, this.#options.random.fraction())
   }
 

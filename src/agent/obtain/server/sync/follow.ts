@@ -111,6 +111,8 @@ class Following {
 
   async run(): Promise<void> {
     const { clock } = this.#options
+    // What the client is made of may not be there before whoever follows has this.
+    await Promise.resolve()
     while (!this.#closed) {
       const waitMs =
         this.#isWanted && this.#next === undefined ? this.#notBefore - clock.monotonic() : TICK_MS
