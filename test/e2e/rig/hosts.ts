@@ -82,6 +82,7 @@ const RELAY = `
 const { connect, createServer } = require('node:net')
 createServer((from) => {
   from.once('data', (first) => {
+    from.pause()
     const end = first.indexOf(10)
     const to = connect(Number(first.subarray(0, end)), '127.0.0.1', () => {
       to.write(first.subarray(end + 1))
@@ -115,12 +116,12 @@ async function startRelay(rig: Rig, pid: number, name: string): Promise<Host['ge
   return (port, target = '/') =>
     new Promise((resolve, reject) => {
       const open = (): Socket => {
-        const socket = connect(path)
+        const socket = connect(path).setTimeout(5_000, () => socket.destroy(new Error('timeout')))
         socket.write(`${port}\n`)
         return socket
       }
       const call = request(
-        { host: '127.0.0.1', path: target, agent: false, timeout: 5_000, createConnection: open },
+        { host: '127.0.0.1', path: target, createConnection: open },
         (answer) => {
           let body = ''
           answer.setEncoding('utf8').on('data', (text: string) => (body += text))
@@ -128,7 +129,6 @@ async function startRelay(rig: Rig, pid: number, name: string): Promise<Host['ge
         },
       )
       call.on('error', reject)
-      call.on('timeout', () => call.destroy(new Error('timeout')))
       call.end()
     })
 }

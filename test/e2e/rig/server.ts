@@ -27,6 +27,8 @@ export interface FleetServer {
   /** `http://127.0.0.1:port` */
   readonly http: string
   readonly child: Child
+  /** Of the server itself, whatever it was started through. */
+  readonly pid: number
   /** By the admin socket. */
   readonly local: RpcClient
   stop(): Promise<void>
@@ -42,7 +44,7 @@ export async function startServer(
   folder: string,
   settings: ServerSettings = {},
 ): Promise<FleetServer> {
-  mkdirSync(folder, { mode: 0o700 })
+  mkdirSync(folder, { mode: 0o700, recursive: true })
   return run(folder, settings, `${settings.host?.address ?? '127.0.0.1'}:0`)
 }
 
@@ -66,7 +68,12 @@ async function run(folder: string, settings: ServerSettings, listen: string): Pr
     env: { MALLOC_MMAP_THRESHOLD_: '32768', ...settings.env },
   })
   const line = await child.line((text) => text.startsWith('{"ready":true'))
-  const ready = JSON.parse(line) as { listen: string; adminSocket: string; http: string }
+  const ready = JSON.parse(line) as {
+    pid: number
+    listen: string
+    adminSocket: string
+    http: string
+  }
   const local = createUnixClient(ready.adminSocket)
   return {
     folder,
@@ -74,6 +81,7 @@ async function run(folder: string, settings: ServerSettings, listen: string): Pr
     adminSocket: ready.adminSocket,
     http: `http://${ready.http}`,
     child,
+    pid: ready.pid,
     local,
     async stop() {
       local.close()
