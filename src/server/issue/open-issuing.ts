@@ -100,7 +100,8 @@ async function open(opening: Opening): Promise<Issuing> {
     opened.push(kept)
     if (above !== undefined)
       opened.push(followAbove(above, publication, (fault) => tell({ of: 'above', fault })))
-    if (registry !== undefined) opened.push(followBundle(registry, trustDomain, publication))
+    if (registry !== undefined)
+      opened.push(followBundle(registry, trustDomain, { publication, above }))
     return { serverId, x509, jwt, svid: kept.svid, close }
   } catch (thrown) {
     await close()
@@ -186,10 +187,16 @@ async function expectNone(store: Store, now: number): Promise<void> {
 function followBundle(
   registry: NonNullable<IssuingOptions['registry']>,
   trustDomain: TrustDomain,
-  publication: Publication,
+  {
+    publication,
+    above,
+  }: { readonly publication: Publication; readonly above: ServerAbove | undefined },
 ): { close(): void } {
   const close = registry.onChange(({ bundles }) => {
-    if (bundles.has(trustDomain)) publication.check(registry.bundle(trustDomain))
+    if (!bundles.has(trustDomain)) return
+    publication.check(registry.bundle(trustDomain))
+    // A server below this one may have published a key, which is to be passed on before it signs.
+    above?.look()
   })
   return { close }
 }

@@ -16,6 +16,8 @@ import type { OwnIdentityOptions } from './identity.ts'
 export interface ServerAbove extends Upstream {
   /** Has it in the bundle above. @throws SpindleError */
   publishJwt(key: PublicKey): Promise<void>
+  /** Asks for the bundle above now. */
+  look(): void
   /** Calls `run` with all JWT keys of the bundle above, once they are known and whenever they may have changed. */
   watchJwt(run: (keys: readonly PublicKey[]) => void): () => void
   close(): void
@@ -86,6 +88,7 @@ export function openServerAbove(options: ServerAboveOptions): ServerAbove {
       const jwtAuthority = { keyId, publicKey, expiresAt: expiresAtSeconds, tainted }
       await connection.call(Bundle.method.publishJWTAuthority, { jwtAuthority })
     },
+    look: () => void attempt(),
     watchRoots: (run) => listen(rootListeners, run),
     watchJwt: (run) => listen(jwtListeners, run),
     close() {
