@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseBundle } from '../../../../src/spiffe/bundle.ts'
+import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
+import { writeIn } from '../../../fakes/folder.ts'
+import { startOperator } from './setting.ts'
+
+const RULE = '*'.repeat(40)
+
+test('bundle show prints the own bundle as PEM, as a SPIFFE document and as the API has it', async (t) => {
+  const { out } = await startOperator(t)
+  const pem = await out('bundle show')
+  assert.match(pem, /^-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n$/)
+  const document = await out('bundle show -format spiffe')
+  const { bundle, ignored } = parseBundle('example.org' as TrustDomain, document)
+  assert.deepEqual(ignored, [])
+  assert.equal(bundle.jwtAuthorities.length, 1)
+  const der = Buffer.from(pem.split('\n').slice(1, -2).join(''), 'base64')
+  assert.deepEqual(bundle.x509Authorities.map(Buffer.from), [der])
+  const json = JSON.parse(await out('bundle show -output json')) as Record<string, unknown>
+  assert.deepEqual(json['x509_authorities'], [{ asn1: der.toString('base64'), tainted: false }])
+})
+
+test("bundle set, list, count and delete print what SPIRE's do", async (t) => {
+  const { folder, spindle, out } = await startOperator(t)
+  const pem = await out('bundle show')
+  const document = await out('bundle show -format spiffe')
+  assert.equal(await out('bundle list'), '')
+  const file = writeIn(folder, 'one.pem', pem)
+  assert.equal(await out(`bundle set -id spiffe://one.test -path ${file}`), 'bundle set.\n')
+  assert.equal(await out('bundle set -id two.test -format spiffe', document), 'bundle set.\n')
+  assert.equal(await out('bundle count'), '3 bundles\n')
+  assert.equal(
+    await out('bundle list'),
+    `${RULE}\n* one.test\n${RULE}\n${pem}\n${RULE}\n* two.test\n${RULE}\n${pem}`,
+  )
+  assert.equal(await out('bundle list -id one.test'), pem)
+  const two = await out('bundle list -id spiffe://two.test -format spiffe')
+  const { keys } = JSON.parse(document) as { keys: unknown[] }
+  assert.deepEqual((JSON.parse(two) as { keys: unknown[] }).keys, keys)
+  await out(
+    'entry create -spiffeID spiffe://example.org/a -parentID spiffe://example.org/b -selector c:d -federatesWith spiffe://one.test',
+  )
+  const kept = await spindle('bundle delete -id one.test')
+  assert.equal(kept.code, 1)
+  assert.match(kept.err, /^Error: failed to delete federated bundle "one\.test": .+\n$/)
+  const dissociated = await out('bundle delete -id one.test -mode dissociate')
+  assert.equal(dissociated, 'bundle deleted.\n')
+  const gone = await spindle('bundle delete -id one.test -output json')
+  assert.equal(gone.code, 1)
+  assert.deepEqual(JSON.parse(gone.out), {
+    results: [{ status: { code: 5, message: 'bundle not found' }, trust_domain: 'one.test' }],
+  })
+})
+
+test('bundle set says what is wrong with a bundle or its name', async (t) => {
+  const { spindle } = await startOperator(t)
+  assert.equal((await spindle('bundle set -id one.test', 'no PEM')).code, 1)
+  assert.equal((await spindle('bundle set -id one.test -format spiffe', '{}')).code, 2)
+  assert.equal((await spindle('bundle set -id One -path /none')).code, 1)
+  assert.equal((await spindle('bundle set -id one.test')).code, 2)
+  assert.equal((await spindle('bundle set')).code, 2)
+})
