@@ -49,8 +49,10 @@ function bundleAnswers(parts: BundleServiceParts): Answers<typeof BundleService>
       const bundles = items.map((one) => applyMask(outputMask, bundleMessage(one), 'trustDomain'))
       return { bundles, nextPageToken }
     },
-    getFederatedBundle({ trustDomain: text, outputMask }) {
-      const bundle = registry.bundle(readForeign(text, trustDomain))
+    async getFederatedBundle({ trustDomain: text, outputMask }) {
+      const name = readForeign(text, trustDomain)
+      // Another server may have set it a moment ago.
+      const bundle = registry.bundle(name) ?? (await store.bundles.get(name))
       if (bundle === undefined) throw wordedStatus(status.NOT_FOUND, 'bundle not found')
       return applyMask(outputMask, bundleMessage(bundle), 'trustDomain')
     },

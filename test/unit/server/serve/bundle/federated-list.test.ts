@@ -7,6 +7,7 @@ import {
 } from '#spire/api/server/bundle/v1/bundle_pb.js'
 import { BundleSchema } from '#spire/api/types/bundle_pb.js'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
+import type { Registry } from '../../../../../src/server/enroll/registry.ts'
 import { createBundleService } from '../../../../../src/server/serve/bundle/service.ts'
 import { bundle as stored, entry, td } from '../../../../fakes/store-values.ts'
 import { setUp } from '../setting.ts'
@@ -100,6 +101,18 @@ test('GetFederatedBundle tells of none, and not of the own', async (t) => {
   await assert.rejects(call(getFederatedBundle, { trustDomain: 'A' }), {
     code: status.INVALID_ARGUMENT,
   })
+})
+
+test('GetFederatedBundle tells of one that another server has set and this one has not heard of yet', async (t) => {
+  const { call, store } = await setUp(t, (parts) => {
+    const registry = Object.create(parts.registry, {
+      bundle: { value: () => undefined },
+    }) as Registry
+    return createBundleService({ ...parts, registry })
+  })
+  await store.bundles.change(td('one.test'), () => stored('one.test'))
+  const shown = await call(getFederatedBundle, { trustDomain: 'one.test' })
+  assert.equal(shown.sequenceNumber, 1n)
 })
 
 test('ListFederatedBundles in pages leaves out the own bundle, and no page is shorter for it', async (t) => {
