@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import { run } from '../../../src/cli/program.ts'
 import { loadConfig } from '../../../src/cli/validate.ts'
 import { SpindleError } from '../../../src/runtime/errors.ts'
+import { createOperatorCa } from '../../fakes/operator-ca.ts'
 import { temporaryFolder, writeIn } from '../../fakes/folder.ts'
 
 const ENTRIES = { entries: [{ spiffeId: 'spiffe://example.org/web', selectors: ['unix:uid:1'] }] }
@@ -124,6 +125,15 @@ test('validate knows a configuration of a server by its keys, and takes it for o
   const neither = writeIn(folder, 'some.yaml', 'trustDomain: example.org\n')
   assert.match((await said('-c', neither))[1], /entries: is missing/)
   assert.deepEqual(await said('-c', neither, '--server'), [0, `${neither} is valid\n`])
+  const pop = 'nodeAttestors: { x509pop: { caBundleFiles: [nodes.pem, none.pem, key.pem] } }'
+  const attesting = writeIn(folder, 'attesting.yaml', `trustDomain: example.org\n${pop}\n`)
+  const life = { notBefore: Date.UTC(2025, 0, 1), notAfter: Date.UTC(2045, 0, 1) }
+  const nodes = await createOperatorCa({ name: 'nodes', ...life })
+  writeIn(folder, 'nodes.pem', nodes.certPem)
+  writeIn(folder, 'key.pem', nodes.keyPem)
+  const [refused, faults] = await said('-c', attesting)
+  assert.equal(refused, 2)
+  assert.match(faults, /none\.pem cannot be read.*\n.*key\.pem: block 1 is a PRIVATE KEY/)
   const wrong = writeIn(folder, 'wrong.yaml', 'trustDomain: example.org\nlisten: here\n')
   const [code, text] = await said('-c', wrong)
   assert.equal(code, 2)

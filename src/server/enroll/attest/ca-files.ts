@@ -26,18 +26,18 @@ export function openCaFiles(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): CaFiles {
   const held = new Map<string, readonly Uint8Array[]>()
-  const take = (path: string, reading: FileReading): void => {
+  /** @returns what is unusual, which of the first reading has been said of the configuration */
+  const take = (path: string, reading: FileReading): readonly string[] => {
     if ('fault' in reading) throw new SpindleError('config_invalid', reading.fault)
     const { anchors, warnings } = readTrustAnchorsPem(reading.text, path)
-    for (const warning of warnings) log.warn({ file: path, warning }, 'CA of nodes is unusual')
-    held.set(
-      path,
-      anchors.map(({ der }) => der),
-    )
+    const ders = anchors.map(({ der }) => der)
+    held.set(path, ders)
+    return warnings
   }
   const changed = (path: string, reading: FileReading): void => {
     try {
-      take(path, reading)
+      for (const warning of take(path, reading))
+        log.warn({ file: path, warning }, 'CA of nodes is unusual')
       log.info({ file: path, count: held.get(path)?.length }, 'CAs of nodes read again')
     } catch (thrown) {
       const fault = messageOf(thrown)
