@@ -33,7 +33,7 @@ import { systemRandom } from '../../src/runtime/random.ts'
 import { createDoor } from '../../src/server/admit/door.ts'
 import type { DoorKey } from '../../src/server/admit/handshake.ts'
 import { createPeerVerifier } from '../../src/server/admit/verify-peer.ts'
-import type { Answers, Asked, Way } from '../../src/server/serve/service.ts'
+import type { Answers, Way } from '../../src/server/serve/service.ts'
 import { unaryHandlers } from '../../src/server/serve/service.ts'
 import { parseSpiffeId, parseTrustDomain, trustDomainId } from '../../src/spiffe/spiffe-id.ts'
 import type { SpiffeId } from '../../src/spiffe/spiffe-id.ts'
@@ -220,7 +220,7 @@ export async function startSpireServer(t: TestContext, port = 0): Promise<FakeSp
     },
   })
   add(SVID, {
-    async batchNewX509SVID({ params }, _: Asked) {
+    async batchNewX509SVID({ params }) {
       fake.batches.push(params.length)
       const results = params.map(async ({ entryId, csr }) => {
         const entry = fake.entries.find(({ id }) => id === entryId)

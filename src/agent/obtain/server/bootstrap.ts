@@ -18,17 +18,20 @@ export interface BootstrapOptions {
   readonly trustDomain: TrustDomain
   readonly trust: Trust
   readonly connections: Pick<Connections, 'passing' | 'shownAuthority'>
+  /** Whether `trust` has held: the agent was attested by it. Until then an operator may give another bundle. */
+  readonly settled: boolean
   /** The text behind a https URL. @throws SpindleError */
   readonly fetchText: (url: string) => Promise<string>
 }
 
 /**
- * Fills `trust`, where it is empty. @throws SpindleError `config_invalid`, `bundle_invalid` for what the operator has to see to;
+ * Fills `trust`, where it is empty or has not held yet. @throws SpindleError `config_invalid`, `bundle_invalid` for what the operator has to see to;
  * CallFault
  */
 export async function bootstrap(options: BootstrapOptions): Promise<void> {
-  const { config, trust, trustDomain } = options
-  if (trust.state.current !== undefined) return
+  const { config, trust, trustDomain, settled } = options
+  // What was pinned once stays: another one later is what a pin is against.
+  if (trust.state.current !== undefined && (settled || config.kind === 'insecure')) return
   switch (config.kind) {
     case 'file': {
       const authorities = readTrust(readText(config.file), { trustDomain, place: config.file })

@@ -1,5 +1,6 @@
 /** The agent's client of a server, composed: trust → own SVID → what may be served → what is signed. */
 import { fetchText } from '../../../os/http/fetch-text.ts'
+import { pathToAnchor } from '../../../authority/chain.ts'
 import { createJwtVerifier } from '../../../jwt/verify.ts'
 import type { JwtVerifier } from '../../../jwt/verify.ts'
 import type { ServerEntry } from '../../../registration/server-entry.ts'
@@ -16,6 +17,7 @@ import type { LinkMemory, LinkState, ServedBundle, ServerLink, SignedJwt } from 
 import type { MemoryKeeper } from './memory.ts'
 import { createMemoryKeeper } from './memory.ts'
 import { keepOwnSvid } from './own/keep.ts'
+import type { Bundle } from '../../../spiffe/bundle.ts'
 import type { AttemptOutcome, OwnSvidKeeper } from './own/keep.ts'
 import type { OwnSvid } from './own/svid.ts'
 import { rememberedSvid } from './own/svid.ts'
@@ -59,6 +61,8 @@ class Link {
   readonly #x509: Batches<X509Asked, SignedX509>
   readonly #verifier: JwtVerifier = createJwtVerifier()
   readonly #memory: MemoryKeeper
+  /** Whether the own SVID leads to it is known. */
+  #looked: Bundle | undefined
   #closed = false
 
   constructor(options: LinkOptions) {
@@ -101,6 +105,7 @@ class Link {
           trustDomain,
           trust,
           connections,
+          settled: memory !== undefined || this.#svid.current !== undefined,
           fetchText: (url) => fetchText(url, { clock }),
         }),
       onAttempt: (outcome) => this.#tell(outcome),
@@ -150,6 +155,7 @@ class Link {
     // First of all that listen: who serves by a bundle may ask the server at once.
     this.follower.served.subscribe(() => this.#servedChanged())
     this.#svid.subscribe(() => {
+      this.#looked = undefined
       this.#connections.renew()
       this.follower.connect()
     })
@@ -162,12 +168,12 @@ class Link {
   #servedChanged(): void {
     const { bundle, taintedX509 } = this.#ownBundle()
     this.#trust.replace(bundle.x509Authorities)
-    const anchor = this.#svid.current?.anchor
-    if (anchor === undefined) return
-    const isOneOf = (authorities: readonly Uint8Array[]): boolean =>
-      authorities.some((der) => anchor.equals(der))
-    if (!isOneOf(bundle.x509Authorities)) this.#keeper.denied()
-    else if (isOneOf(taintedX509)) this.#keeper.renewNow()
+    if (this.#looked === bundle || this.#svid.current === undefined) return
+    this.#looked = bundle
+    const authorities = bundle.x509Authorities.map((der) => Buffer.from(der))
+    const path = pathToAnchor(this.#svid.current.chain, authorities)
+    if (path === undefined) this.#keeper.denied()
+    else if (taintedX509.some((der) => path.anchor.equals(der))) this.#keeper.renewNow()
   }
 
   #denied(denial: Denial): void {
@@ -194,9 +200,11 @@ class Link {
 
   #toRemember(): LinkMemory | undefined {
     const trust = this.#trust.state.current
-    if (trust === undefined) return undefined
-    const { served, resumeToken } = this.follower
     const own = this.#svid.current
+    // A bundle by which nothing came yet may be the wrong one: it is read anew.
+    if (trust === undefined || (own === undefined && this.#options.memory === undefined))
+      return undefined
+    const { served, resumeToken } = this.follower
     const svid = own && { chain: own.chain, pkcs8: own.pkcs8, reattestable: own.reattestable }
     return { svid, served: served.current, resumeToken, trust }
   }
@@ -216,7 +224,17 @@ class Link {
   }
 
   #show(): void {
-    if (!this.#closed) this.state.set(this.#stateNow())
+    if (this.#closed) return
+    const [before, now] = [this.state.current, this.#stateNow()]
+    this.state.set(now)
+    const { log, config } = this.#options
+    const server = `${config.address.host}:${config.address.port}`
+    // Each attempt at an SVID is said by itself.
+    const isSaid = this.#keeper.fault.current !== undefined
+    if (before.fault !== undefined && now.fault === undefined)
+      log.info({ server, protocol: now.protocol }, 'the agent is up to date with its server')
+    else if (before.fault === undefined && now.fault !== undefined && !isSaid)
+      log.warn({ server, error: now.fault }, 'the agent has lost its server')
   }
 
   #ownBundle(): ServedBundle {

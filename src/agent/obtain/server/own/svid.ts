@@ -16,8 +16,6 @@ export interface OwnSvid {
   readonly notAfter: number
   /** Whether the same proof of the node is good for another one. */
   readonly reattestable: boolean
-  /** DER: the authority that the chain leads to. */
-  readonly anchor: Buffer
 }
 
 interface Expected {
@@ -50,7 +48,7 @@ export function checkOwnSvid(
   if (path === undefined) throw invalid('its chain is not in order')
   const { notBefore, notAfter } = leaf
   const { pkcs8, reattestable } = answer
-  return { id, chain: path.sent, pkcs8, notBefore, notAfter, reattestable, anchor: path.anchor }
+  return { id, chain: path.sent, pkcs8, notBefore, notAfter, reattestable }
 }
 
 /** undefined: there is none, or it is none any more. */
