@@ -9,6 +9,7 @@ import { createRegistryState, noDifference } from '../../src/server/enroll/regis
 import type { Difference } from '../../src/server/enroll/registry-state.ts'
 import type { Registry, RegistryChange } from '../../src/server/enroll/registry.ts'
 import { createSyncService } from '../../src/server/publish/sync.ts'
+import type { SyncPublishing } from '../../src/server/publish/sync.ts'
 import type { SpiffeId, TrustDomain } from '../../src/spiffe/spiffe-id.ts'
 import type { Changes, Position, StoreChange } from '../../src/store/port.ts'
 import { createLog } from '../../src/telemetry/log.ts'
@@ -35,7 +36,7 @@ export class AgentEnd extends EventEmitter {
 
   constructor(agent: SpiffeId, receive: (message: SyncResponse) => void) {
     super()
-    const svid = { spiffeId: agent, serial: '1', notAfter: Infinity, chain: [] }
+    const svid = { spiffeId: agent, serial: '1', notAfter: Infinity, authorityId: '', chain: [] }
     this.peer = { kind: 'remote', address: '127.0.0.1', svid }
     this.#receive = receive
     for (const event of ['error', 'cancelled']) this.on(event, () => void (this.ended = true))
@@ -56,6 +57,20 @@ export class AgentEnd extends EventEmitter {
   say(step: SyncRequest['step']): void {
     this.emit('data', create(SyncRequestSchema, { step }))
   }
+}
+
+/** What a door does with a call, without the door. */
+export function serveAgents(service: Pick<SyncPublishing, 'addTo'>): (end: AgentEnd) => void {
+  let take: (end: AgentEnd) => void = () => assert.fail('no service')
+  service.addTo({
+    server: {
+      addService(_, methods) {
+        take = methods['Sync'] as unknown as typeof take
+      },
+    },
+    peerOf: (call) => (call as unknown as AgentEnd).peer,
+  })
+  return (end) => take(end)
 }
 
 export function createWorld(
@@ -116,15 +131,7 @@ export function createWorld(
     audit: { write: () => undefined },
     log: createLog({ level: 'error', format: 'json', stream: quiet, clock }),
   })
-  let take: (stream: AgentEnd) => void = () => assert.fail('no service')
-  service.addTo({
-    server: {
-      addService(_, methods) {
-        take = methods['Sync'] as unknown as typeof take
-      },
-    },
-    peerOf: (call) => (call as unknown as AgentEnd).peer,
-  })
+  const take = serveAgents(service)
   return {
     registry,
     commit(difference, { lag }) {

@@ -26,6 +26,8 @@ export interface PeerSvid {
   readonly serial: string
   /** ms since the epoch */
   readonly notAfter: number
+  /** Of what signed it: hex of its subject key id. */
+  readonly authorityId: string
   /** DER, leaf first. */
   readonly chain: readonly Uint8Array[]
 }

@@ -40,8 +40,10 @@ export function createPeerVerifier({ clock, authorities }: PeerVerifierOptions):
     verify(chain) {
       try {
         const { spiffeId, ...verdict } = check(chain)
-        const { notAfter, serial } = parseCertificate(chain[0]!, 'the client certificate')
-        const svid = { spiffeId, serial: BigInt(`0x${serial}`).toString(), notAfter, chain }
+        const leaf = parseCertificate(chain[0]!, 'the client certificate')
+        const { notAfter, authorityKeyId: authorityId } = leaf
+        const serial = BigInt(`0x${leaf.serial}`).toString()
+        const svid = { spiffeId, serial, notAfter, authorityId, chain }
         verdicts.set(svid, verdict)
         return svid
       } catch (thrown) {

@@ -33,13 +33,16 @@ export function createFleetView(
   }
   const inUse = (kind: 'x509' | 'jwt'): ReadonlyMap<string, ReadonlySet<SpiffeId>> => {
     const holders = new Map<string, Set<SpiffeId>>()
-    for (const call of calls.all())
-      for (const id of call.inUse[kind]) {
-        const { spiffeId } = call.peer.svid
+    for (const { inUse: said, peer } of calls.all()) {
+      const { spiffeId, authorityId } = peer.svid
+      // Its own SVID is not among those it names, and without it the agent is no more.
+      const ids = kind === 'x509' && authorityId !== '' ? [...said.x509, authorityId] : said[kind]
+      for (const id of ids) {
         const agents = holders.get(id)
         if (agents === undefined) holders.set(id, new Set([spiffeId]))
         else agents.add(spiffeId)
       }
+    }
     return holders
   }
   return {

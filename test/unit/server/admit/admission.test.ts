@@ -26,6 +26,7 @@ const bearer = (path: string): RemotePeer => ({
     spiffeId: parseSpiffeId(`spiffe://example.org${path}`),
     serial: '77',
     notAfter: 0,
+    authorityId: '',
     chain: [],
   },
 })

@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parseCertificate } from '../../../../src/certs/parse.ts'
 import { createPeerVerifier } from '../../../../src/server/admit/verify-peer.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
 import { NOW, SERVER_AUTH, bundlesOf, makeCa, makeLeaf } from '../../certs/make-certificate.ts'
 import { createFleet } from './fleet.ts'
 
-test('PeerVerifier reads the SPIFFE ID, the serial in decimal and the end of an SVID', async () => {
+test('PeerVerifier reads the SPIFFE ID, the serial in decimal, the end and the signer of an SVID', async () => {
   const clock = createManualClock()
   const fleet = await createFleet('example.org', clock.now())
   const verifier = createPeerVerifier({ clock, authorities: () => fleet.authorities })
   const notAfter = clock.now() + 60_000
   const { chain } = await fleet.sign('/spire/agent/x', { serial: 77, notAfter })
   const svid = verifier.verify(chain)
-  assert.deepEqual(svid, { spiffeId: fleet.id('/spire/agent/x'), serial: '77', notAfter, chain })
+  const authorityId = parseCertificate(fleet.root, 'the CA').subjectKeyId
+  const spiffeId = fleet.id('/spire/agent/x')
+  assert.deepEqual(svid, { spiffeId, serial: '77', notAfter, authorityId, chain })
   assert.equal(verifier.faultOf(svid), undefined)
 })
 

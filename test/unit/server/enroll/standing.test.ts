@@ -19,6 +19,7 @@ async function start(t: TestContext) {
     spiffeId: a,
     serial,
     notAfter,
+    authorityId: '',
     chain: [],
   })
   const put = (more: Partial<AttestedAgent>) =>

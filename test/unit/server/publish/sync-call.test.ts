@@ -85,7 +85,7 @@ function start(entries: readonly ServerEntry[]) {
     closed: () => undefined,
   }
   const stream = new SlowStream()
-  const svid = { spiffeId: id('/spire/agent/a'), serial: '1', notAfter: Infinity, chain: [] }
+  const svid = { spiffeId: id('/spire/agent/a'), serial: '1', notAfter: Infinity, authorityId: '', chain: [] }
   const call = new SyncCall(
     stream as unknown as SyncStream,
     { kind: 'remote', address: '127.0.0.1', svid },

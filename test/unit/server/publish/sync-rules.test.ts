@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SyncResponseSchema } from '#spindle/sync/v1/sync_pb.js'
 import { toBinary } from '@bufbuild/protobuf'
+import { parseCertificate } from '../../../../src/certs/parse.ts'
 import { status } from '../../../../src/runtime/grpc-status.ts'
 import { bundle, entry, id, td } from '../../../fakes/store-values.ts'
 import { becomes, setUp } from './setting.ts'
@@ -138,7 +139,9 @@ test('Sync cuts a round into parts of 1 MiB at most, of which the last is comple
 
 test('Sync knows which agents have a bundle, and which authorities they hold SVIDs of', async (t) => {
   const setting = await setUp(t)
-  const { store, service, attest, call } = setting
+  const { store, service, attest, call, fleet } = setting
+  // Of the SVIDs that the agents show here.
+  const shown = parseCertificate(fleet.root, 'the CA').subjectKeyId
   const own = (sequence: number) =>
     store.bundles.change(td('example.org'), () => bundle('example.org', { sequence }))
   await own(1)
@@ -153,6 +156,7 @@ test('Sync knows which agents have a bundle, and which authorities they hold SVI
   const b = id('/spire/agent/b')
   assert.deepEqual(service.authoritiesInUse(), {
     x509: new Map([
+      [shown, new Set([a, b])],
       ['x1', new Set([a])],
       ['x2', new Set([a, b])],
     ]),
@@ -172,7 +176,7 @@ test('Sync knows which agents have a bundle, and which authorities they hold SVI
   assert.equal(service.isConnected(a), true)
   agent.cancel()
   await becomes(service, () => !service.isConnected(a))
-  assert.deepEqual(Array.from(service.authoritiesInUse().x509.keys()), ['x2'])
+  assert.deepEqual(Array.from(service.authoritiesInUse().x509.keys()), ['x2', shown])
 })
 
 test('Sync ends the call of an agent whose SVID an authority signed that is trusted no longer', async (t) => {

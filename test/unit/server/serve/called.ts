@@ -18,7 +18,7 @@ export const LOCAL: ServerPeer = { kind: 'local', uid: 0, pid: 1 }
 /** The bearer of an X.509-SVID with this path. */
 export function bearer(path: string, address = '192.0.2.1'): ServerPeer {
   const spiffeId = parseSpiffeId(`spiffe://example.org${path}`)
-  const svid = { spiffeId, serial: '77', notAfter: 2 ** 50, chain: [] }
+  const svid = { spiffeId, serial: '77', notAfter: 2 ** 50, authorityId: '', chain: [] }
   return { kind: 'remote', address, svid }
 }
 
