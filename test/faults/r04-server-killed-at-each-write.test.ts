@@ -4,6 +4,7 @@
  * CA is made anew: what was published stays in the bundle.
  */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -42,6 +43,11 @@ interface Acknowledged {
 }
 
 test('R04: a server killed while it writes, at one place after the other, goes on with all that it acknowledged', async (t) => {
+  if (spawnSync('strace', ['-V']).status !== 0) {
+    assert.notEqual(process.env['CI'], 'true', 'CI has strace')
+    t.skip('needs strace, which ends it at its writes')
+    return
+  }
   const rig = createRig(t)
   const folder = join(rig.folder, 'fleet')
   mkdirSync(folder)

@@ -1,10 +1,12 @@
 /** Hosts of a fleet: network namespaces on one bridge, each with a loopback of its own, which end with the test. */
-import { execFile } from 'node:child_process'
+import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
 import { readlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { startChild } from '../../../src/os/child.ts'
 import type { Answer, Rig } from './rig.ts'
@@ -28,6 +30,18 @@ export interface Host {
 /** The longest that a test with hosts may take; what it leaves behind ends then. */
 const HOLD_SECONDS = 600
 const DEADLINE_MS = 20_000
+
+/** Whether this machine lets a test make hosts; where not, the test is skipped, but for CI, where that is a failure. */
+export function canMakeHosts(t: TestContext): boolean {
+  const able =
+    process.getuid?.() === 0 &&
+    spawnSync('ip', ['-V']).status === 0 &&
+    spawnSync('unshare', ['--net', 'true']).status === 0
+  if (able) return true
+  assert.notEqual(process.env['CI'], 'true', 'CI can make network namespaces')
+  t.skip('needs root, ip and network namespaces')
+  return false
+}
 
 /** The first host holds the bridge. */
 export async function createHosts(rig: Rig, count: number): Promise<readonly Host[]> {
