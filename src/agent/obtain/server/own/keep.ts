@@ -52,7 +52,7 @@ export interface OwnSvidKeeper {
   close(): void
 }
 
-const LEAST_LIFE_MS = 5_000
+const LEAST_LIFE_MS = 2_000
 /** The wall clock may go another way than timers do. */
 const LOOK_AGAIN_MS = 30_000
 const UNREACHABLE = { baseMs: 500, maxMs: 10_000 }

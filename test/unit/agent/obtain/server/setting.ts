@@ -9,6 +9,7 @@ import { readServerConfig } from '../../../../../src/config/server/server-config
 import { Agent } from '../../../../../src/gen/spire/api/server/agent/v1/agent_pb.js'
 import { Bundle } from '../../../../../src/gen/spire/api/server/bundle/v1/bundle_pb.js'
 import { Entry } from '../../../../../src/gen/spire/api/server/entry/v1/entry_pb.js'
+import { LocalAuthority } from '../../../../../src/gen/spire/api/server/localauthority/v1/localauthority_pb.js'
 import { parseEntryId } from '../../../../../src/registration/server-entry.ts'
 import type { EntryId } from '../../../../../src/registration/server-entry.ts'
 import { systemClock } from '../../../../../src/runtime/clock.ts'
@@ -33,6 +34,8 @@ export interface Operator {
   ): Promise<EntryId>
   deleteEntry(id: EntryId): Promise<void>
   bundlePem(): Promise<string>
+  /** A next CA signs from now on; the one before is tainted. @returns what revokes it */
+  rotate(): Promise<() => Promise<void>>
 }
 
 export interface RunningServer {
@@ -50,7 +53,7 @@ listen: 127.0.0.1:${port}
 admin: { socket: admin/server.sock }
 http: false
 stateDir: state
-${more === '' ? 'nodeAttestors: { joinToken: {} }' : more}
+${more}
 `
   const { config } = readServerConfig(text, { file: join(folder, 'server.yaml') })
   const log = createLog({
@@ -115,6 +118,18 @@ function operatorOf(client: RpcClient): Operator {
     async bundlePem() {
       const bundle = await client.call(Bundle.method.getBundle, {}, IN_TIME)
       return bundle.x509Authorities.map(({ asn1 }) => toPem(asn1, 'CERTIFICATE')).join('')
+    },
+    async rotate() {
+      const step = LocalAuthority.method
+      const before = await client.call(step.getX509AuthorityState, {}, IN_TIME)
+      const { authorityId = '' } = before.active ?? {}
+      const next = await client.call(step.prepareX509Authority, {}, IN_TIME)
+      const prepared = { authorityId: next.preparedAuthority?.authorityId ?? '' }
+      await client.call(step.activateX509Authority, prepared, IN_TIME)
+      await client.call(step.taintX509Authority, { authorityId }, IN_TIME)
+      return async () => {
+        await client.call(step.revokeX509Authority, { authorityId }, IN_TIME)
+      }
     },
   }
 }
