@@ -56,7 +56,7 @@ export const ERRORS = {
   authority_unavailable: {
     grpc: status.UNAVAILABLE,
     exit: 3,
-    todo: 'See `spindle ca show` for the state of the signing authority; it is retried by itself.',
+    todo: 'See `spindle ca show` for the state of the signing authority, or the log of a server; what runs retries by itself.',
   },
   peer_credentials_unsupported: {
     grpc: status.FAILED_PRECONDITION,

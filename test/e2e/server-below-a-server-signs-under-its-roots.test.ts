@@ -12,6 +12,7 @@ import { SVID } from '../../src/gen/spire/api/server/svid/v1/svid_pb.js'
 import { parseSpiffeId, parseTrustDomain } from '../../src/spiffe/spiffe-id.ts'
 import { createOperatorCa } from '../fakes/operator-ca.ts'
 import { startAgent } from './rig/agent.ts'
+import { spindle } from './rig/command.ts'
 import { startServer } from './rig/server.ts'
 import type { FleetServer } from './rig/server.ts'
 
@@ -92,4 +93,22 @@ test('a server below a server signs under its roots, with its JWT keys known the
   nested = await nested.restart()
   root = await root.restart()
   assert.deepEqual(await mint(nested, root), signer)
+})
+
+test('a server below another one that has no identity to show there does not start, and says why', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spindle-below-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const config = {
+    trustDomain: 'example.org',
+    listen: '127.0.0.1:0',
+    admin: { socket: join(folder, 'run/server.sock') },
+    http: false,
+    stateDir: join(folder, 'state'),
+    authority: { kind: 'server', address: '127.0.0.1:1', workloadApiSocket: 'no.sock' },
+  }
+  const file = join(folder, 'server.yaml')
+  writeFileSync(file, JSON.stringify(config))
+  const { code, err } = await spindle(['server', '-c', file])
+  assert.match(err, /no X\.509-SVID from the Workload API at .*no\.sock: .* \(ENOENT\)/)
+  assert.equal(code, 3)
 })
