@@ -2,11 +2,13 @@
 import { Option } from 'commander'
 import type { Command } from 'commander'
 import type { Io } from './io.ts'
+import { serverCommand } from './server/options.ts'
+import type { ServerOptions } from './server/options.ts'
 
 export const DEFAULT_SERVER_CONFIG = '/etc/spindle/server.yaml'
 
 export function addServerCommand(program: Command, io: Io): void {
-  program
+  const server = program
     .command('server')
     .description('run the server: one registry and one CA for a fleet of agents')
     .addOption(
@@ -18,5 +20,11 @@ export function addServerCommand(program: Command, io: Io): void {
     .action(async ({ config, check }: { readonly config: string; readonly check?: true }) => {
       const { checkServer, runServer } = await import('./run-server.ts')
       await (check === true ? checkServer(io, config) : runServer(io, config))
+    })
+  serverCommand(server, 'backup', 'copy the SQLite store of a running server to a file')
+    .argument('<path>', 'where nothing is yet; only the server, and root, may read it')
+    .action(async (path: string, options: ServerOptions) => {
+      const { backUpStore } = await import('./server/health/backup.ts')
+      await backUpStore(io, path, options)
     })
 }

@@ -28,11 +28,12 @@ export interface AskedServer {
 export async function withServer<T>(
   { serverSocket }: Pick<ServerOptions, 'serverSocket'>,
   use: (server: AskedServer) => Promise<T>,
+  deadlineMs = DEADLINE_MS,
 ): Promise<T> {
   const client = createRpcClient({ kind: 'unix', path: serverSocket }, { errorOf: errorOfServer })
   try {
     return await use({
-      call: (method, request) => client.call(method, request, { deadlineMs: DEADLINE_MS }),
+      call: (method, request) => client.call(method, request, { deadlineMs }),
       stream: client.stream,
     })
   } finally {

@@ -80,6 +80,7 @@ const SERVICES: Readonly<Record<string, Methods>> = {
   'grpc.reflection.v1.ServerReflection': { ServerReflectionInfo: LOCAL },
   'grpc.reflection.v1alpha.ServerReflection': { ServerReflectionInfo: LOCAL },
   'spindle.server.v1.AuthorityRotation': { Rotate: OPERATORS },
+  'spindle.server.v1.StoreBackup': { Backup: LOCAL },
   'spindle.sync.v1.SyncService': { Sync: AGENT },
 }
 

@@ -1,4 +1,5 @@
 /** serve: the services of the API, as they are added to both doors. */
+import { StoreBackup } from '#spindle/server/v1/backup_pb.js'
 import { AuthorityRotation } from '#spindle/server/v1/rotation_pb.js'
 import { SyncService } from '#spindle/sync/v1/sync_pb.js'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
@@ -21,6 +22,7 @@ import type { Registry } from '../enroll/registry.ts'
 import type { Issuing } from '../issue/issuing.ts'
 import type { FleetView } from '../publish/fleet-view.ts'
 import { createAgentService } from '../serve/agent/service.ts'
+import { createBackupService } from '../serve/backup.ts'
 import { createBundleService } from '../serve/bundle/service.ts'
 import { createDebugService } from '../serve/debug.ts'
 import { createEntryService } from '../serve/entry/service.ts'
@@ -57,6 +59,7 @@ const SERVICES = [
   LocalAuthority,
   Logger,
   SVID,
+  StoreBackup,
   SyncService,
   TrustDomain,
 ]
@@ -96,6 +99,7 @@ export function createServices(parts: ServicesParts): Services {
     createTrustDomainService(common),
     createLocalAuthorityService(common),
     createRotationService({ ...common, unseen }),
+    createBackupService(common),
     createLoggerService(common),
     createDebugService(common),
     standard,

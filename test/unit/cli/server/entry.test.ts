@@ -199,11 +199,13 @@ test('entry export writes what entry import and entry create -data read, as JSON
   const json = await out('entry export')
   const yaml = await out('entry export -o yaml')
   assert.deepEqual(
-    (JSON.parse(json) as { entries: Record<string, unknown>[] }).entries.map(
-      ({ entry_id, ...rest }) => rest,
-    ),
+    (JSON.parse(json) as { entries: object[] }).entries.map((entry) => ({
+      ...entry,
+      entry_id: undefined,
+    })),
     [
       {
+        entry_id: undefined,
         spiffe_id: 'spiffe://example.org/Blog',
         parent_id: 'spiffe://example.org/host',
         selectors: [{ type: 'unix', value: 'uid:1111' }],
@@ -211,6 +213,7 @@ test('entry export writes what entry import and entry create -data read, as JSON
         admin: true,
       },
       {
+        entry_id: undefined,
         spiffe_id: 'spiffe://example.org/Database',
         parent_id: 'spiffe://example.org/host',
         selectors: [{ type: 'unix', value: 'uid:1111' }],

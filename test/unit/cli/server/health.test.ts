@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../../fakes/folder.ts'
@@ -59,4 +60,19 @@ test("logger get, set and reset print what SPIRE's do", async (t) => {
   const { code, err } = await spindle('logger set -level loud')
   assert.equal(code, 2)
   assert.match(err, /^spindle: the value "loud" is not a valid setting\n/)
+})
+
+test('server backup copies the store to a file of its own, and replaces nothing', async (t) => {
+  const { folder, spindle, out } = await startOperator(t)
+  const copy = join(folder, 'copy.sqlite')
+  assert.equal(
+    await out(`server backup ${copy}`),
+    `store copied to ${copy}
+The keys of the authorities are not in it: they are in the stateDir of the server, of which there is to be a copy too.
+`,
+  )
+  assert.equal(statSync(copy).mode & 0o777, 0o600)
+  const { code, err } = await spindle(`server backup ${copy}`)
+  assert.equal(code, 1)
+  assert.match(err, /^spindle: .+copy\.sqlite is there already.+\n.+\(request_invalid\)\n$/)
 })

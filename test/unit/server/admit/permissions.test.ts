@@ -61,6 +61,7 @@ L /grpc.reflection.v1.ServerReflection ServerReflectionInfo
 L /grpc.reflection.v1alpha.ServerReflection ServerReflectionInfo
 A /spindle.sync.v1.SyncService Sync
 M /spindle.server.v1.AuthorityRotation Rotate
+L /spindle.server.v1.StoreBackup Backup
 `
 const LETTERS: Readonly<Record<string, readonly Role[]>> = {
   L: ['local'],

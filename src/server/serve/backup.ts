@@ -1,0 +1,27 @@
+/** spindle.server.v1.StoreBackup: a copy of the store while it is in use. Whose call this is may read all of it anyway. */
+import { isAbsolute } from 'node:path'
+import { StoreBackup } from '#spindle/server/v1/backup_pb.js'
+import { SpindleError } from '../../runtime/errors.ts'
+import type { Store } from '../../store/port.ts'
+import type { ApiService, Faulted } from './service.ts'
+import { unaryService } from './service.ts'
+
+export function createBackupService({
+  store,
+  faulted,
+}: {
+  readonly store: Pick<Store, 'backup'>
+  readonly faulted: Faulted
+}): ApiService {
+  return unaryService(
+    StoreBackup,
+    {
+      async backup({ path }) {
+        if (!isAbsolute(path)) throw new SpindleError('request_invalid', 'path: is not absolute')
+        await store.backup(path)
+        return { path }
+      },
+    },
+    faulted,
+  )
+}
