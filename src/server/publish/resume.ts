@@ -79,11 +79,18 @@ const NOTHING: Round = {
   removedBundles: [],
 }
 
-/** Whether it can be known at all what the bearer of `from` lacks; `nothing`: that it lacks nothing. */
-export function gapBetween(from: Token | undefined, now: Token): 'unknown' | 'nothing' | 'changes' {
+/**
+ * What the bearer of `from` lacks: unknown · ahead: unknown, for it was given out by a server that had heard of more than this
+ * one has · nothing · changes, which the log may tell of.
+ */
+export function gapBetween(
+  from: Token | undefined,
+  now: Token,
+): 'unknown' | 'ahead' | 'nothing' | 'changes' {
   if (from === undefined) return 'unknown'
   if (from.content.equals(now.content)) return 'nothing'
-  return from.lineage.equals(now.lineage) && from.revision <= now.revision ? 'changes' : 'unknown'
+  if (!from.lineage.equals(now.lineage)) return 'unknown'
+  return from.revision > now.revision ? 'ahead' : 'changes'
 }
 
 /**
@@ -99,8 +106,8 @@ export function firstRound(
 ): Round {
   const { holding, token } = shall
   const gap = gapBetween(from, token)
-  if (from === undefined || gap === 'unknown') return fullRound(holding)
   if (gap === 'nothing') return NOTHING
+  if (from === undefined || gap !== 'changes') return fullRound(holding)
   if (changed === undefined || changed.upTo < token.revision) return fullRound(holding)
   const knownEntries = isExplained(from.entryIds, entryIdsOf(holding), changed.entries)
   const knownBundles = isExplained(from.bundleNames, bundleNamesOf(holding), changed.bundles)

@@ -9,7 +9,7 @@ import type { Encoded } from '../../wire/service.ts'
 import { Unreadable } from '../../wire/service.ts'
 import { statusOf, wordedStatus } from '../../wire/status.ts'
 import { firstRound, gapBetween, readToken, writeToken } from './resume.ts'
-import type { Token } from './resume.ts'
+import type { ChangedNames, Token } from './resume.ts'
 import { federated, holdingOf, roundBetween } from './round.ts'
 import type { Holding, Round } from './round.ts'
 import type { StoredBundle } from '../../store/model.ts'
@@ -26,6 +26,11 @@ const MOST_TOKEN_BYTES = 256
 const MOST_VERSION_BYTES = 128
 const MOST_IN_USE = 64
 const MOST_AUTHORITY_ID = 256
+
+interface Shall {
+  readonly holding: Holding
+  readonly token: Token
+}
 
 interface InFlight {
   readonly token: Buffer
@@ -88,9 +93,9 @@ export class SyncCall implements OpenCall {
       if (this.#isRefused()) return
       this.#missed = this.#busy || this.#inFlight !== undefined || !this.#opened
       if (this.#missed || this.#sent === undefined) return
-      const holding = this.#shall()
+      const holding = this.#holding()
       const round = roundBetween(this.#sent.holding, holding)
-      if (round !== undefined) this.#send(round, holding, this.#tokenOf(holding))
+      if (round !== undefined) this.#send(round, { holding, token: this.#context.tokenOf(holding) })
     })
   }
 
@@ -122,25 +127,23 @@ export class SyncCall implements OpenCall {
 
   /** Looks up what has changed since the token only where that is not plain from the token itself. */
   async #begin(from: Token | undefined): Promise<void> {
-    const holding = this.#shall()
-    const token = this.#tokenOf(holding)
-    if (from === undefined || gapBetween(from, token) !== 'changes') {
-      this.#first(firstRound(from, { holding, token }, undefined), holding, token)
-      return
+    let shall = this.#shall()
+    if (gapBetween(from, shall.token) === 'ahead') {
+      // What the agent has must not be taken from it for the moment that this server is behind.
+      await this.#context.registry.refreshed()
+      shall = this.#shall()
     }
+    if (from === undefined || gapBetween(from, shall.token) !== 'changes')
+      return this.#first(from, shall, undefined)
     const changed = await this.#context.changedSince(from.revision)
-    this.#guarded(() => {
-      // The registry may have gone on while the log was read.
-      const now = this.#shall()
-      const shall = { holding: now, token: this.#tokenOf(now) }
-      this.#first(firstRound(from, shall, changed), now, shall.token)
-    })
+    // The registry may have gone on while the log was read.
+    this.#guarded(() => this.#first(from, this.#shall(), changed))
   }
 
-  #first(round: Round, holding: Holding, token: Token): void {
-    if (this.#isRefused()) return
+  #first(from: Token | undefined, shall: Shall, changed: ChangedNames | undefined): void {
+    if (this.#ended || this.#isRefused()) return
     this.#busy = false
-    this.#send(round, holding, token)
+    this.#send(firstRound(from, shall, changed), shall)
   }
 
   #take({ resumeToken, x509AuthoritiesInUse, jwtAuthoritiesInUse }: Applied): void {
@@ -172,17 +175,19 @@ export class SyncCall implements OpenCall {
     return why !== undefined
   }
 
-  #shall(): Holding {
+  /** What it shall have now. */
+  #holding(): Holding {
     const { registry, trustDomain } = this.#context
     const before = this.#sent?.holding.bundles.get(trustDomain)
     return holdingOf(registry, this.peer.svid.spiffeId, { trustDomain, before })
   }
 
-  #tokenOf(holding: Holding): Token {
-    return this.#context.tokenOf(holding)
+  #shall(): Shall {
+    const holding = this.#holding()
+    return { holding, token: this.#context.tokenOf(holding) }
   }
 
-  #send(round: Round, holding: Holding, token: Token): void {
+  #send(round: Round, { holding, token }: Shall): void {
     const wants = federated(holding.entries)
     this.#context.follow(this, { before: this.#wants, wants })
     this.#wants = wants

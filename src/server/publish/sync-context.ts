@@ -36,7 +36,7 @@ export interface OpenCall {
 export interface SyncContext {
   readonly clock: Clock
   readonly trustDomain: TrustDomain
-  readonly registry: Pick<Registry, 'entriesOf' | 'bundle' | 'position'>
+  readonly registry: Pick<Registry, 'entriesOf' | 'bundle' | 'position' | 'refreshed'>
   readonly encoder: RoundEncoder
   readonly pushes: Slices<OpenCall>
   /** Why the call of a peer is to end; undefined: it may go on. */

@@ -178,6 +178,8 @@ async function noteVersion(
 
 function reportFailure(log: Log, call: OpenCall, thrown: unknown): void {
   const fields = { agent: call.peer.svid.spiffeId, error: messageOf(thrown) }
-  if (codeOf(thrown) === 'internal') log.error(fields, 'a sync stream failed: report it')
+  const code = codeOf(thrown)
+  if (code === 'internal') log.error(fields, 'a sync stream failed: report it')
+  else if (code === 'store_unavailable') log.debug(fields, 'a sync stream cannot begin')
   else log.warn(fields, 'an agent breaks the rules of the sync stream')
 }

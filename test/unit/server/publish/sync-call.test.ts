@@ -12,12 +12,12 @@ import { create, fromBinary } from '@bufbuild/protobuf'
 import type { ServerEntry } from '../../../../src/registration/server-entry.ts'
 import { status } from '../../../../src/runtime/grpc-status.ts'
 import { createRoundEncoder } from '../../../../src/server/publish/encoder.ts'
-import { tokenOf } from '../../../../src/server/publish/resume.ts'
+import { tokenOf, writeToken } from '../../../../src/server/publish/resume.ts'
 import { SyncCall } from '../../../../src/server/publish/sync-call.ts'
 import type { SyncStream } from '../../../../src/server/publish/sync-call.ts'
 import type { SyncContext } from '../../../../src/server/publish/sync-context.ts'
 import type { Encoded } from '../../../../src/wire/service.ts'
-import { createManualClock } from '../../../fakes/clock.ts'
+import { createManualClock, settle } from '../../../fakes/clock.ts'
 import { entry, entryId, id, td } from '../../../fakes/store-values.ts'
 
 /** A client that reads when it is told to. */
@@ -63,12 +63,19 @@ function start(entries: readonly ServerEntry[]) {
   const clock = createManualClock()
   const encoder = createRoundEncoder(clock)
   const position = { lineage: 'l', revision: 1 }
-  const state = { entries }
+  const state = { entries, position, refreshed: () => Promise.resolve() }
   const due = new Set<{ push(): void }>()
   const context: SyncContext = {
     clock,
     trustDomain: td('example.org'),
-    registry: { position, entriesOf: () => state.entries, bundle: () => undefined },
+    registry: {
+      get position() {
+        return state.position
+      },
+      entriesOf: () => state.entries,
+      bundle: () => undefined,
+      refreshed: () => state.refreshed(),
+    },
     encoder,
     pushes: {
       waiting: 0,
@@ -76,7 +83,7 @@ function start(entries: readonly ServerEntry[]) {
       drop: (call) => void due.delete(call),
     },
     refusalOf: () => undefined,
-    tokenOf: (holding) => tokenOf(holding, position, encoder.digestOf),
+    tokenOf: (holding) => tokenOf(holding, state.position, encoder.digestOf),
     changedSince: async () => undefined,
     runs: () => undefined,
     follow: () => undefined,
@@ -85,7 +92,13 @@ function start(entries: readonly ServerEntry[]) {
     closed: () => undefined,
   }
   const stream = new SlowStream()
-  const svid = { spiffeId: id('/spire/agent/a'), serial: '1', notAfter: Infinity, authorityId: '', chain: [] }
+  const svid = {
+    spiffeId: id('/spire/agent/a'),
+    serial: '1',
+    notAfter: Infinity,
+    authorityId: '',
+    chain: [],
+  }
   const call = new SyncCall(
     stream as unknown as SyncStream,
     { kind: 'remote', address: '127.0.0.1', svid },
@@ -95,7 +108,7 @@ function start(entries: readonly ServerEntry[]) {
     for (const one of Array.from(due)) one.push()
     due.clear()
   }
-  return { clock, stream, call, state, pushDue }
+  return { clock, stream, call, state, context, pushDue }
 }
 
 const open = { case: 'open', value: create(OpenSchema) } as const
@@ -165,4 +178,21 @@ test('SyncCall leaves no timer behind when it ends, and nothing is said to it th
     assert.equal(stream.written.length, 1, end)
     assert.equal(clock.pending, 0, end)
   }
+})
+
+test('SyncCall does not answer a token of a later state from an earlier one: it asks the store first', async () => {
+  const small = (name: string): ServerEntry => ({ ...large(name), dnsNames: [] })
+  const [e1, e2] = [small('e1'), small('e2')]
+  const { stream, state, context } = start([e1, e2])
+  state.position = { lineage: 'l', revision: 7 }
+  const later = context.tokenOf({ entries: [e1, e2], bundles: new Map() })
+  // This server has not heard of e2.
+  Object.assign(state, { entries: [e1], position: { lineage: 'l', revision: 6 } })
+  state.refreshed = async () => {
+    Object.assign(state, { entries: [e1, e2], position: { lineage: 'l', revision: 7 } })
+  }
+  stream.say({ case: 'open', value: create(OpenSchema, { resumeToken: writeToken(later) }) })
+  await settle()
+  const round = fromBinary(SyncResponseSchema, stream.written[0]!.bytes)
+  assert.deepEqual([round.full, round.entries, round.entryCount], [false, [], 2])
 })
