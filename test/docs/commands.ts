@@ -1,6 +1,7 @@
 /** The commands of `spindle`, to hold text against. */
 import type { Command } from 'commander'
 import { createProgram } from '../../src/cli/program.ts'
+import { withoutSpireFlags } from '../../src/cli/server/spire-flags.ts'
 
 /** The command line, whose commands do nothing. */
 export function silentProgram(): Command {
@@ -36,7 +37,8 @@ export function optionsOf(command: Command): readonly string[] {
  * its own. What a command is given need not be there.
  */
 export function mentionFault(program: Command, text: string): string | undefined {
-  const words = text.split(' ')
+  // SPIRE's flags may be named too.
+  const words = ['spindle', ...withoutSpireFlags(text.split(' ').slice(1))]
   let command = program
   for (const word of words.slice(1)) {
     const child = command.commands.find((one) => one.name() === word)

@@ -235,6 +235,15 @@ test('entry export writes what entry import and entry create -data read, as JSON
   }
 })
 
+test("entry import reads the JSON that entry show prints, SPIRE's too", async (t) => {
+  const { out } = await startOperator(t)
+  await out('entry create -data -', JSON.stringify(DATA))
+  const shown = await out('entry show -output json')
+  const other = await startOperator(t)
+  assert.match(await other.out('entry import -', shown), /^2 created, 0 there already, 0 failed$/m)
+  assert.equal(await other.out('entry export'), await out('entry export'))
+})
+
 test('entry import says what is there with other settings, and what it could not make', async (t) => {
   const { spindle } = await startOperator(t)
   await spindle('entry create -data -', JSON.stringify(DATA))
