@@ -20,6 +20,7 @@ import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { status } from '../runtime/grpc-status.ts'
 import { CallFault, moreOf } from './call-fault.ts'
 import { serviceDefinition } from './service.ts'
+import { endSilentPeers } from './silent-peers.ts'
 
 export interface SecureClientOptions {
   /** A DNS name or an IP address; of a name with several addresses each is tried. */
@@ -109,6 +110,7 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
     },
   )
   const { clock, underWay } = options
+  const silent = endSilentPeers(options.port, clock)
   const faultOf = (failure: grpc.ServiceError): CallFault => callFault(failure, shown, refusal)
   return {
     call(method, request, { deadlineMs }) {
@@ -168,7 +170,10 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
         cancel,
       }
     },
-    close: () => client.close(),
+    close() {
+      silent.close()
+      client.close()
+    },
   }
 }
 
