@@ -11,7 +11,7 @@ import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
 import { addServerCommand } from './server.ts'
 import { addAuthorityCommands } from './server/authority.ts'
-import { addBundleCommands } from './server/bundle.ts'
+import { addBundleCommands, addFederationCommand } from './server/bundle.ts'
 import { addEntryCommands } from './server/entry.ts'
 import { addHealthCommands } from './server/health.ts'
 import { addMintCommands } from './server/mint.ts'
@@ -35,6 +35,7 @@ export function createProgram(io: Io): Command {
   addTokenCommands(program, io)
   addEntryCommands(program, io)
   addBundleCommands(program, io)
+  addFederationCommand(program)
   addMintCommands(program, io)
   addAuthorityCommands(program, io)
   addHealthCommands(program, io)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { parseBundle } from '../../../../src/spiffe/bundle.ts'
 import type { TrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
 import { writeIn } from '../../../fakes/folder.ts'
-import { startOperator } from './setting.ts'
+import { command, startOperator } from './setting.ts'
 
 const RULE = '*'.repeat(40)
 
@@ -60,4 +60,10 @@ test('bundle set says what is wrong with a bundle or its name', async (t) => {
   assert.equal((await spindle('bundle set -id One -path /none')).code, 1)
   assert.equal((await spindle('bundle set -id one.test')).code, 2)
   assert.equal((await spindle('bundle set')).code, 2)
+})
+
+test('federation says that it is not offered, whatever it is given', async () => {
+  const { code, err } = await command(['federation', 'create', '-trustDomain', 'a.test'])
+  assert.equal(code, 1)
+  assert.match(err, /^spindle: federation is not offered yet; .+\n$/)
 })
