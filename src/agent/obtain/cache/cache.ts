@@ -16,6 +16,7 @@ import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { Identities } from '../identities.ts'
 import type { KeptIdentity } from '../identity.ts'
 import type { LinkMemory } from '../server/link.ts'
+import { createPause } from '../server/pause.ts'
 import type { Saver } from './saver.ts'
 import { createSaver } from './saver.ts'
 import { KEY_BYTES, seal, unseal } from './seal.ts'
@@ -23,7 +24,7 @@ import { KEY_BYTES, seal, unseal } from './seal.ts'
 export interface Cache {
   /** Of the link of the process before this one; undefined: there is none that can be used. */
   readonly memory: LinkMemory | undefined
-  /** Resolves once it is kept, or could not be. */
+  /** Kept at once, where that can be; resolves when the next may be. */
   remember(memory: LinkMemory): Promise<void>
   /** What is kept of an entry's identity; nothing that has expired. */
   kept(entry: Entry): KeptIdentity | undefined
@@ -92,6 +93,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   let following: { identities: Identities; registry: Feed<Registry | undefined> } | undefined
   const unsubscribes: (() => void)[] = []
   let ended = false
+  const pause = createPause(clock)
   const toKeep = (): readonly Kept[] => {
     const entries = following?.registry.current?.entries
     const served = entries && new Set(entries.map(lineOf))
@@ -110,8 +112,10 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     memory: latest,
     async remember(memory) {
       latest = memory
-      const saved = node.saver.save()
-      await (ended ? node.saver.flush() : saved)
+      node.saver.changed()
+      await node.saver.flush()
+      // Whoever waits for this has the newest to be kept next.
+      if (!ended) await pause.wait(node.saver.pauseMs)
     },
     kept(entry) {
       const line = lineOf(entry)
@@ -130,6 +134,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
     },
     async close() {
       ended = true
+      pause.close()
       for (const unsubscribe of unsubscribes) unsubscribe()
       await Promise.all([node.saver.flush(), identitiesFile.saver.flush()])
       node.saver.close()

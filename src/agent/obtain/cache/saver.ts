@@ -8,10 +8,10 @@ import type { Random } from '../../../runtime/random.ts'
 export interface Saver {
   /** What is to be kept is another: it is written soon. */
   changed(): void
-  /** The same, at once where nothing was written for a while. Resolves when it is written, or could not be. */
-  save(): Promise<void>
   /** Writes now what is to be written. Never rejects: what failed is told, and tried again. */
   flush(): Promise<void>
+  /** How long to wait after a write before the next one, ms. */
+  readonly pauseMs: number
   close(): void
 }
 
@@ -24,7 +24,7 @@ export interface SaverOptions {
   readonly onSaved: (fault: string | undefined) => void
 }
 
-const SOON_MS = 500
+const SOON_MS = 100
 /** Making the text holds the event loop: it takes at most this share of its time. */
 const PAUSES_A_WRITE = 50
 const RETRY = { baseMs: 2_000, maxMs: 60_000 }
@@ -36,8 +36,6 @@ export function createSaver(options: SaverOptions): Saver {
   let writing: Promise<void> | undefined
   let failures = 0
   let pauseMs = SOON_MS
-  let writtenAt = -Infinity
-  let waiting: (() => void)[] = []
 
   const write = async (): Promise<void> => {
     dirty = false
@@ -53,7 +51,6 @@ export function createSaver(options: SaverOptions): Saver {
       onSaved(messageOf(thrown))
       schedule(retryDelay(failures++, RETRY, random.fraction()))
     }
-    writtenAt = clock.monotonic()
   }
   const schedule = (delayMs: number): void => {
     timer ??= clock.after(delayMs, () => void flush())
@@ -61,8 +58,6 @@ export function createSaver(options: SaverOptions): Saver {
   const flush = async (): Promise<void> => {
     timer?.cancel()
     timer = undefined
-    const served = waiting
-    waiting = []
     // What is being written is of before.
     await writing
     if (dirty && writing === undefined) {
@@ -71,20 +66,16 @@ export function createSaver(options: SaverOptions): Saver {
       })
     }
     await writing
-    for (const done of served) done()
   }
   return {
     changed() {
       dirty = true
       schedule(pauseMs)
     },
-    save() {
-      dirty = true
-      if (clock.monotonic() - writtenAt >= pauseMs) return flush()
-      schedule(pauseMs)
-      return new Promise((done) => void waiting.push(done))
-    },
     flush,
+    get pauseMs() {
+      return pauseMs
+    },
     close() {
       timer?.cancel()
     },

@@ -67,20 +67,6 @@ test('flush() resolves once what there is now is written, also while something o
   assert.deepEqual(written, ['a', 'b'])
 })
 
-test('save() writes at once where nothing was written for a while, and else after a pause', async () => {
-  const { clock, written, made, saver } = setting()
-  await saver.save()
-  assert.deepEqual(written, ['a'])
-  made.text = 'b'
-  let isDone = false
-  const saved = saver.save().then(() => (isDone = true))
-  await settle()
-  assert.deepEqual([written, isDone], [['a'], false])
-  await clock.advance(1_000)
-  await saved
-  assert.deepEqual(written, ['a', 'b'])
-})
-
 test('createSaver() tells of a write that failed, and tries it again until it succeeds', async () => {
   const { clock, written, faults, made, saver } = setting()
   made.failure = new Error('no space left')

@@ -42,11 +42,12 @@ async function setting(t: TestContext) {
   const cache = await cacheIn(folder, { clock, random })
   const agent = start(t, { clock, random, link, cache })
   link.serve([serverEntry('web'), serverEntry('batch')])
-  await cache.remember(memoryOf(link))
+  const remembered = cache.remember(memoryOf(link))
   const had = entriesOf(agent).map((entry) => agent.identities.acquire(entry))
   await settle()
   const svids = had.map(({ current }) => current)
   await agent.close()
+  await remembered
 
   const events: CacheEvent[] = []
   /** The same agent once more, with its server away. */
@@ -170,10 +171,12 @@ test('a cache that cannot be written is told, and does not hold the agent', asyn
   const link = await createFakeLink(clock, random)
   const agent = start(t, { clock, random, link, cache })
   link.serve([serverEntry('web')])
-  await cache.remember(memoryOf(link))
+  const remembered = cache.remember(memoryOf(link))
   const lease = agent.identities.acquire(entriesOf(agent)[0]!)
   await settle()
   assert(lease.current !== undefined)
+  await agent.close()
+  await remembered
   assert.match(cache.fault ?? '', /cannot be written: ENOENT/)
   assert(events.length > 0 && events.every(({ kind }) => kind === 'unsaved'))
 })
