@@ -23,12 +23,12 @@ export interface Ask {
   readonly id?: string
 }
 
-export interface Program<Told, Answer> {
+export interface Program<Told, Answer, Question = Ask> {
   /** All it has told without being asked, in order. */
   readonly told: readonly Told[]
   /** The first of what it tells, not before `from`, that `wanted` picks. */
   next(what: string, wanted: (told: Told) => boolean, from?: number): Promise<Told>
-  ask(question: Ask): Promise<Answer>
+  ask(question: Question): Promise<Answer>
 }
 
 /** A program with its arguments. */
@@ -41,11 +41,11 @@ export interface Command {
 const PATIENCE_MS = 20_000
 
 /** Runs until the test ends, as a client of `agent` that is told of it by SPIFFE_ENDPOINT_SOCKET alone. */
-export function startProgram<Told, Answer>(
+export function startProgram<Told, Answer, Question extends Pick<Ask, 'do'> = Ask>(
   rig: Rig,
   agent: Pick<Agent, 'socket'>,
   { path, args, env }: Command,
-): Program<Told, Answer> {
+): Program<Told, Answer, Question> {
   const child = spawn(path, [...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...env, SPIFFE_ENDPOINT_SOCKET: `unix://${agent.socket}` },

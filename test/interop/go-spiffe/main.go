@@ -6,6 +6,8 @@
 //	interop serve CLIENT-ID             a server of mutual TLS, on a port of loopback
 //	interop call ADDRESS SERVER-ID      requests to it without end, each on a connection of its own
 //	interop agent SOCKET                no client but an agent, of grpc-go, for a client of ours
+//	interop spire DESCRIPTORS ADDRESS ADMIN-SOCKET BUNDLE
+//	                                    no client of the Workload API but of a server, as SPIRE's agent and its tools are
 package main
 
 import (
@@ -20,7 +22,7 @@ import (
 func main() {
 	arguments := os.Args[1:]
 	if len(arguments) == 0 {
-		exit(fmt.Errorf("interop follow | tokens | serve | call | agent"))
+		exit(fmt.Errorf("interop follow | tokens | serve | call | agent | spire"))
 	}
 	ctx := context.Background()
 	switch command := arguments[0]; {
@@ -34,6 +36,8 @@ func main() {
 		exit(call(ctx, arguments[1], arguments[2]))
 	case command == "agent" && len(arguments) == 2:
 		exit(serveAgent(arguments[1]))
+	case command == "spire" && len(arguments) == 5:
+		exit(spire(ctx, arguments[1], arguments[2], arguments[3], arguments[4]))
 	default:
 		exit(fmt.Errorf("no command %q with %d arguments", command, len(arguments)-1))
 	}
@@ -71,14 +75,24 @@ type asked struct {
 
 // obey answers each line of stdin with a line {"answer": …}, until stdin ends.
 func obey(answer func(asked) any) error {
-	lines := bufio.NewScanner(os.Stdin)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
+	return obeyEach(func(line []byte) (any, error) {
 		var ask asked
-		if err := json.Unmarshal(lines.Bytes(), &ask); err != nil {
+		if err := json.Unmarshal(line, &ask); err != nil {
+			return nil, err
+		}
+		return answer(ask), nil
+	})
+}
+
+func obeyEach(answer func([]byte) (any, error)) error {
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 32<<20)
+	for lines.Scan() {
+		said, err := answer(lines.Bytes())
+		if err != nil {
 			return err
 		}
-		say(map[string]any{"answer": answer(ask)})
+		say(map[string]any{"answer": said})
 	}
 	return lines.Err()
 }
