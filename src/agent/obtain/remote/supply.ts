@@ -99,12 +99,17 @@ function reportSlots(
   { state: jwtState }: JwtAuthority,
   report: SupplyReport,
 ): void {
-  const x509 = ({ fault: _, ...slots }: AuthorityState): void => report.authority(slots)
-  const jwt = ({ fault: _, ...slots }: JwtAuthorityState): void => report.jwtAuthority(slots)
+  const x509 = (told: AuthorityState): void => report.authority(withoutFault(told))
+  const jwt = (told: JwtAuthorityState): void => report.jwtAuthority(withoutFault(told))
   x509(state.current)
   jwt(jwtState.current)
   state.subscribe(x509)
   jwtState.subscribe(jwt)
+}
+
+function withoutFault<T extends { readonly fault?: string }>(state: T): Omit<T, 'fault'> {
+  const { fault: _fault, ...rest } = state
+  return rest
 }
 
 function putFederated(bundles: Bundles, own: TrustDomain, served: Served): void {
