@@ -83,7 +83,13 @@ test('an agent that was let in or renewed by one server is known to another with
     admins: [],
     clock: systemClock,
   })
-  const svid = (serial: string) => ({ spiffeId: a, serial, notAfter: Infinity, authorityId: '', chain: [] })
+  const svid = (serial: string) => ({
+    spiffeId: a,
+    serial,
+    notAfter: Infinity,
+    authorityId: '',
+    chain: [],
+  })
   for (let serial = 1; serial <= 10; serial++) {
     await here.store.agents.change(a, (known) => ({
       ...(known ?? agent('/spire/agent/a')),

@@ -41,7 +41,7 @@ export class SyncCall implements OpenCall {
   readonly peer: SyncPeer
   readonly #stream: SyncStream
   readonly #context: SyncContext
-  readonly #expiry: Timer
+  #expiry: Timer | undefined
   #deadline: Timer | undefined
   #opened = false
   /** What it has been sent last, whether it has applied it or not. */
@@ -62,9 +62,8 @@ export class SyncCall implements OpenCall {
     this.#stream = stream
     this.peer = peer
     this.#context = context
-    const { clock } = context
     this.#await('`open` has not come')
-    this.#expiry = clock.after(peer.svid.notAfter + 1 - clock.now(), () => this.changed())
+    this.#awaitExpiry()
     stream.on('data', (message: SyncRequest | Unreadable) =>
       this.#guarded(() => this.#receive(message)),
     )
@@ -224,6 +223,14 @@ export class SyncCall implements OpenCall {
     )
   }
 
+  /** Once more where the clock was set back meanwhile. */
+  #awaitExpiry(): void {
+    const { clock } = this.#context
+    const leftMs = this.peer.svid.notAfter + 1 - clock.now()
+    if (leftMs <= 0) this.changed()
+    else this.#expiry = clock.after(leftMs, () => this.#awaitExpiry())
+  }
+
   /** Whatever goes wrong ends this call alone. */
   #guarded(run: () => void): void {
     if (this.#ended) return
@@ -244,7 +251,7 @@ export class SyncCall implements OpenCall {
     if (this.#ended) return
     this.#ended = true
     this.#deadline?.cancel()
-    this.#expiry.cancel()
+    this.#expiry?.cancel()
     this.#context.pushes.drop(this)
     this.#context.follow(this, { before: this.#wants, wants: new Set() })
     this.#context.closed(this, error)

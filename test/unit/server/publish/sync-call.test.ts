@@ -59,7 +59,7 @@ const large = (name: string): ServerEntry => ({
   createdAt: 1,
 })
 
-function start(entries: readonly ServerEntry[]) {
+function start(entries: readonly ServerEntry[], lifeMs = Infinity) {
   const clock = createManualClock()
   const encoder = createRoundEncoder(clock)
   const position = { lineage: 'l', revision: 1 }
@@ -95,7 +95,7 @@ function start(entries: readonly ServerEntry[]) {
   const svid = {
     spiffeId: id('/spire/agent/a'),
     serial: '1',
-    notAfter: Infinity,
+    notAfter: clock.now() + lifeMs,
     authorityId: '',
     chain: [],
   }
@@ -195,4 +195,24 @@ test('SyncCall does not answer a token of a later state from an earlier one: it 
   await settle()
   const round = fromBinary(SyncResponseSchema, stream.written[0]!.bytes)
   assert.deepEqual([round.full, round.entries, round.entryCount], [false, [], 2])
+})
+
+test('SyncCall looks whether its SVID has expired at that instant, also where the clock was set back before', async () => {
+  const { clock, stream, call, context } = start([], 60_000)
+  stream.say(open)
+  stream.read()
+  stream.say(applied(stream.written[0]!))
+  let looked = 0
+  context.refusalOf = () => void looked++
+  const due = async (ms: number): Promise<number> => {
+    await clock.advance(ms)
+    return looked
+  }
+  context.pushes.add = () => call.push()
+  assert.equal(await due(60_000), 0)
+  clock.jump(-3_600_000)
+  assert.equal(await due(1), 0)
+  assert.equal(await due(3_600_000 - 1), 0)
+  assert.equal(await due(1), 1)
+  assert.equal(clock.pending, 0)
 })
