@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { masked, startOperator } from './setting.ts'
+import type { TestContext } from 'node:test'
+import { create } from '@bufbuild/protobuf'
+import * as grpc from '@grpc/grpc-js'
+import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
+import type { DeleteAgentRequest, ListAgentsRequest } from '#spire/api/server/agent/v1/agent_pb.js'
+import { serviceDefinition } from '../../../../src/wire/service.ts'
+import { temporaryFolder } from '../../../fakes/folder.ts'
+import { command, masked, startOperator } from './setting.ts'
 
 const AGENT = `SPIFFE ID         : spiffe://example.org/spire/agent/join_token/UUID
 Attestation type  : join_token
@@ -51,7 +59,85 @@ test('agent list shows those that are asked for', async (t) => {
   assert.equal((await spindle('agent list -expiresBefore soon')).code, 2)
 })
 
-test('agent purge leaves agents that could not attest anew', async (t) => {
+/** A server that has two pages of agents and forgets those it may. */
+async function startPages(t: TestContext, forgotten: string[]): Promise<string> {
+  const now = Math.floor(Date.now() / 1000)
+  const agent = (name: string, hoursAgo: number) => ({
+    id: { trustDomain: 'example.org', path: `/spire/agent/${name}` },
+    x509svidExpiresAt: BigInt(now - hoursAgo * 3600),
+  })
+  const pages: Readonly<Record<string, ReturnType<typeof agent>[]>> = {
+    '': [agent('old', 800), agent('fresh', -1)],
+    second: [agent('held', 900), agent('late', 700)],
+  }
+  const server = new grpc.Server()
+  server.addService(serviceDefinition(Agent), {
+    ListAgents({ request }: Call<ListAgentsRequest>, done: Done) {
+      assert.equal(request.filter?.byCanReattest, true)
+      const nextPageToken = request.pageToken === '' ? 'second' : ''
+      const agents = pages[request.pageToken] ?? []
+      done(null, create(Agent.method.listAgents.output, { agents, nextPageToken }))
+    },
+    DeleteAgent({ request }: Call<DeleteAgentRequest>, done: Done) {
+      const { path = '' } = request.id ?? {}
+      if (path.endsWith('held')) return done({ code: 14, details: 'not now' })
+      forgotten.push(path)
+      done(null, create(Agent.method.deleteAgent.output))
+    },
+  })
+  const socket = join(temporaryFolder(t), 'server.sock')
+  await new Promise((resolve) => {
+    server.bindAsync(`unix:${socket}`, grpc.ServerCredentials.createInsecure(), resolve)
+  })
+  t.after(() => server.forceShutdown())
+  return socket
+}
+
+interface Call<T> {
+  readonly request: T
+}
+type Done = (failure: object | null, answer?: object) => void
+
+test('agent purge forgets, of all pages, agents that expired long enough ago, and says which it could not', async (t) => {
+  const forgotten: string[] = []
+  const socket = await startPages(t, forgotten)
+  const held = 'spiffe://example.org/spire/agent/held'
+  const old = 'spiffe://example.org/spire/agent/old'
+  assert.deepEqual(await command(['agent', 'purge', '-dryRun', '-socketPath', socket]), {
+    code: 0,
+    out: `Found 2 expired agents\n\n\nAgents that can be purged:\nSPIFFE ID         : ${old}\nSPIFFE ID         : ${held}\n`,
+    err: '',
+  })
+  assert.deepEqual(forgotten, [])
+  assert.deepEqual(await command(['agent', 'purge', '-socketPath', socket]), {
+    code: 1,
+    out: `Found 2 expired agents
+
+Agents purged:
+SPIFFE ID         : ${old}
+Agents not purged:
+SPIFFE ID         : ${held}
+Error             : not now
+`,
+    err: '',
+  })
+  assert.deepEqual(forgotten, ['/spire/agent/old'])
+  const { out } = await command([
+    'agent',
+    'purge',
+    '-expiredFor',
+    '890h',
+    '-o',
+    'json',
+    '-socketPath',
+    socket,
+  ])
+  assert.deepEqual(JSON.parse(out), {
+    expired_agents: [{ agent_id: held, deleted: false, error: 'not now' }],
+  })
+})
+
+test('agent purge has nothing to say of agents that could not attest anew', async (t) => {
   const { out, attest } = await startOperator(t)
   await attest()
   assert.equal(await out('agent purge -expiredFor 0s'), 'No agents to purge.\n')
