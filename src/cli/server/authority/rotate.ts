@@ -62,12 +62,14 @@ function progressText(progress: RotateProgress): string {
     newAuthorityId === '' ? '' : `new ${newAuthorityId}`,
     oldAuthorityIds.length === 0 ? '' : `old ${oldAuthorityIds.join(', ')}`,
     step === RotateStep.DONE ? '' : `${readyAgents} of ${counted(connectedAgents, 'agent')} ready`,
-    awayAgents === 0 ? '' : `${counted(awayAgents, 'agent')} away`,
+    awayAgents === 0 || step === RotateStep.DONE ? '' : `${counted(awayAgents, 'agent')} away`,
     waitsFor === '' ? '' : `waits for ${waitsFor}`,
   ].filter((fact) => fact !== '')
+  // When all is done, nobody is waited for any more.
   const names = [
     ...progress.behind.map((id) => `  behind: ${id}\n`),
     ...progress.away.map((id) => `  away: ${id}\n`),
   ]
-  return `${[STEPS[step], ...facts].join('; ')}\n${names.join('')}`
+  const waited = step === RotateStep.DONE ? '' : names.join('')
+  return `${[STEPS[step], ...facts].join('; ')}\n${waited}`
 }
