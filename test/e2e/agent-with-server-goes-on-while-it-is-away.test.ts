@@ -1,7 +1,7 @@
 /** An agent that joined a server by a token: pushed what changes, serving on while the server is away, killed and started again then. */
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { MessageShape } from '@bufbuild/protobuf'
@@ -9,7 +9,7 @@ import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { SpiffeWorkloadAPI } from '../../src/gen/spiffe/workload/workload_pb.js'
 import type { Child } from '../../src/os/child.ts'
 import type { Agent } from './rig/agent.ts'
-import { addEntry, joining } from './rig/joining.ts'
+import { addEntry, isKept, joining } from './rig/joining.ts'
 import { createRig, eventually } from './rig/rig.ts'
 import { createWorkloadTestClient } from './rig/workload-client.ts'
 
@@ -23,13 +23,6 @@ const serialOf = ({ svids }: Update, at = 0): string =>
 async function killed(child: Child): Promise<void> {
   child.signal('SIGKILL')
   await child.ended
-}
-
-/** Whether all there was until `since` is kept: both files were written after it, or not lately. */
-function isKept({ folder }: Agent, since: number): boolean {
-  const files = ['run/cache/identities.sealed', 'state/node.sealed']
-  const times = files.map((name) => statSync(join(folder, name)).mtimeMs)
-  return times[0]! >= since && Date.now() - Math.max(...times) > 500
 }
 
 async function readyOf(agent: Agent): Promise<{ status: number; server: string }> {

@@ -1,10 +1,11 @@
 /** What a node needs to join the server of a test, asked of the server on its admin socket. */
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { toPem } from '../../../src/certs/parse.ts'
 import { Agent } from '../../../src/gen/spire/api/server/agent/v1/agent_pb.js'
 import { Bundle } from '../../../src/gen/spire/api/server/bundle/v1/bundle_pb.js'
 import { Entry } from '../../../src/gen/spire/api/server/entry/v1/entry_pb.js'
+import type { Agent as RunningAgent } from './agent.ts'
 import type { Rig } from './rig.ts'
 import { write } from './rig.ts'
 import type { FleetServer } from './server.ts'
@@ -54,4 +55,11 @@ export async function addEntry(
   const [result] = results
   if (result?.entry === undefined) throw new Error(`no entry: ${result?.status?.message}`)
   return result.entry.id
+}
+
+/** Whether all there was until `since` is kept: both files were written after it, or not lately. */
+export function isKept({ folder }: Pick<RunningAgent, 'folder'>, since: number): boolean {
+  const files = ['run/cache/identities.sealed', 'state/node.sealed']
+  const times = files.map((name) => statSync(join(folder, name)).mtimeMs)
+  return times[0]! >= since && Date.now() - Math.max(...times) > 500
 }
