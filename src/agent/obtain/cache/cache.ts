@@ -55,6 +55,8 @@ export interface CacheOptions {
   readonly stateDir: string
   /** Of the identities. */
   readonly folder: string
+  /** What has to be done for the node to attest anew: a sentence, or more. */
+  readonly rejoin: string
   readonly open: (path: string) => OwnStateFile
   readonly clock: Clock
   readonly random: Random
@@ -77,7 +79,7 @@ export async function openCache(options: CacheOptions): Promise<Cache> {
   const key = await openKey(options)
   const node = sealedFile<LinkMemory | undefined>(options, key, {
     path: join(options.stateDir, NODE_FILE),
-    todo: `The node attests anew, and entries and identities come back with that. A join token is good for once: make a new one on the server and put it where the config says. To go back to a copy instead, stop the agent and put the copies of ${NODE_FILE} and ${KEY_FILE} back together.`,
+    todo: `${options.rejoin} To go back to a copy instead, stop the agent, put the copies of ${NODE_FILE} and ${KEY_FILE} back together, and start it.`,
     content: () => latest,
   })
   const identitiesFile = sealedFile<readonly Kept[]>(options, key, {

@@ -45,6 +45,7 @@ export async function openRemoteSupply(
           trustDomain,
           stateDir: config.stateDir,
           folder: cacheFolder,
+          rejoin: rejoinWith(authority),
           open: (path) => openStateFile(path, clock, MOST_CACHE_BYTES),
           clock,
           random,
@@ -64,4 +65,11 @@ export async function openRemoteSupply(
   const supply = createRemoteSupply(config, { ...options, link, cache })
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
   return { ...supply, server: { address, state: link.state, cache } }
+}
+
+/** A join token is good for once; whatever else proves the node does so again. */
+function rejoinWith({ attest, address }: RemoteConfig['authority']): string {
+  if (attest.kind !== 'join-token') return 'Nothing is to be done: the node attests anew by itself.'
+  const place = 'tokenFile' in attest ? attest.tokenFile : 'authority.attest.token'
+  return `The node has to join anew: on the server ${address.host} run \`spindle token generate\`, with the --spiffe-id of this node if it had one, and put the token into ${place}; a file is read at the next attempt.`
 }

@@ -70,6 +70,7 @@ export function cacheIn(
     trustDomain: parseTrustDomain('example.org'),
     stateDir: folder,
     folder,
+    rejoin: 'Bring a join token.',
     open: (path) => openStateFile(path, clock),
     clock,
     random,
