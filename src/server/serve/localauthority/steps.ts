@@ -9,6 +9,7 @@ import type { Store } from '../../../store/port.ts'
 import type { Audit } from '../../audit/audit.ts'
 import type { Registry } from '../../enroll/registry.ts'
 import type { Issuing } from '../../issue/issuing.ts'
+import type { FleetView } from '../../publish/fleet-view.ts'
 import type { Asked } from '../service.ts'
 import { invalid, refused, worded, asCall } from '../worded.ts'
 
@@ -17,6 +18,8 @@ export interface LocalAuthorityParts {
   readonly store: Pick<Store, 'authorities' | 'bundles'>
   readonly registry: Pick<Registry, 'caughtUp'>
   readonly audit: Audit
+  /** What connected agents hold. */
+  readonly fleet: Pick<FleetView, 'authoritiesInUse'>
 }
 
 export type State = MessageInitShape<typeof AuthorityStateSchema>

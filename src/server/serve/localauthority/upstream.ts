@@ -18,8 +18,9 @@ export function createUpstreamSteps(
   parts: LocalAuthorityParts,
   trustDomain: TrustDomain,
 ): UpstreamSteps {
-  const { store, issuing } = parts
-  const check = async (id: string): Promise<void> => {
+  const { store, issuing, fleet } = parts
+  /** @returns what of this server is below it */
+  const check = async (id: string): Promise<readonly string[]> => {
     const rows = (await store.authorities.list()).filter(
       ({ serverId, kind }) => serverId === issuing.serverId && kind === 'x509',
     )
@@ -27,6 +28,9 @@ export function createUpstreamSteps(
       throw refused(status.FAILED_PRECONDITION, 'upstream authority is not configured')
     const fault = faultOf(rows, id)
     if (fault !== undefined) throw invalid('provided subject key id is not valid', new Error(fault))
+    return rows.flatMap(({ upstreamKeyId, authorityId }) =>
+      upstreamKeyId === id ? [authorityId] : [],
+    )
   }
   const change = async (
     id: string,
@@ -59,12 +63,21 @@ export function createUpstreamSteps(
     },
     async revoke(subjectKeyId, asked) {
       const id = subjectKeyId.toLowerCase()
-      await check(id)
+      const below = await check(id)
+      const { x509 } = fleet.authoritiesInUse()
+      const [holder, ...others] = new Set(
+        [id, ...below].flatMap((each) => Array.from(x509.get(each) ?? [])),
+      )
+      if (holder !== undefined)
+        throw new SpindleError(
+          'precondition_failed',
+          `connected agents hold SVIDs that lead to the upstream authority: ${holder}${others.length === 0 ? '' : ` and ${others.length} more`}`,
+        )
       const { anchors } = issuing.x509.state.current
       if (anchors.some((certificate) => keyIdOf({ certificate }) === id))
         throw new SpindleError(
           'precondition_failed',
-          'the upstream authority is still trusted by the configuration of this server: take it out there first',
+          'the upstream authority is still trusted by the configuration of this server: no connected agent needs it, take it out there',
         )
       const of = (bundle: StoredBundle): StoredBundle => ({
         ...bundle,

@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import type { AuditEvent } from '../../../../../src/server/audit/audit.ts'
 import { openRegistry } from '../../../../../src/server/enroll/open-registry.ts'
 import { createLocalAuthorityService } from '../../../../../src/server/serve/localauthority/service.ts'
+import type { SpiffeId } from '../../../../../src/spiffe/spiffe-id.ts'
 import { createLog } from '../../../../../src/telemetry/log.ts'
 import { createSeededRandom } from '../../../../fakes/random.ts'
 import { fleet, trustDomain } from '../../issue/setting.ts'
@@ -16,6 +17,8 @@ export async function createSetting(t: TestContext, config?: string) {
   t.after(() => registry.close())
   const issuing = await server('a', config).open({ registry })
   const audited: AuditEvent[] = []
+  /** Which agents hold X.509-SVIDs of which authority. */
+  const held = new Map<string, Set<SpiffeId>>()
   const faults: unknown[] = []
   const parts = {
     trustDomain,
@@ -24,8 +27,9 @@ export async function createSetting(t: TestContext, config?: string) {
     registry,
     issuing,
     audit: { write: (event: AuditEvent) => void audited.push(event) },
+    fleet: { authoritiesInUse: () => ({ x509: held, jwt: new Map<string, Set<SpiffeId>>() }) },
     faulted: (_: string, thrown: unknown) => void faults.push(thrown),
   }
   const call = callsOf(createLocalAuthorityService(parts))
-  return { ...parts, server, bundle, audited, faults, call }
+  return { ...parts, held, server, bundle, audited, faults, call }
 }

@@ -6,6 +6,7 @@ import { LocalAuthority } from '#spire/api/server/localauthority/v1/localauthori
 import { parseCertificate } from '../../../../../src/certs/parse.ts'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { temporaryFolder, writeIn } from '../../../../fakes/folder.ts'
+import { id } from '../../../../fakes/store-values.ts'
 import { createOperatorCa } from '../../../../fakes/operator-ca.ts'
 import type { OperatorCa } from '../../../../fakes/operator-ca.ts'
 import { createSetting } from './setting.ts'
@@ -98,13 +99,24 @@ test('taintX509UpstreamAuthority: not the CA above what signs, nor one that sign
   await assert.rejects(taint('abcd'), invalid(other))
 })
 
-test('revokeX509UpstreamAuthority: not while the configuration trusts it, which would bring it back', async (t) => {
-  const { call, changeOver, published, use, issuing } = await underOperator(t)
+test('revokeX509UpstreamAuthority: not while an agent needs it, nor while the configuration trusts it, which would bring it back', async (t) => {
+  const { call, changeOver, published, use, issuing, held } = await underOperator(t)
+  const [before] = issuing.x509.state.current.slots
   await changeOver()
   const subjectKeyId = keyId(first)
+  // By its own name, or by that of what this server signed with below it.
+  for (const authority of [subjectKeyId, before!.authorityId]) {
+    held.set(authority, new Set([id('/spire/agent/a'), id('/spire/agent/b')]))
+    await assert.rejects(call(method.revokeX509UpstreamAuthority, { subjectKeyId }), {
+      code: status.FAILED_PRECONDITION,
+      details:
+        /connected agents hold SVIDs .*: spiffe:\/\/example\.org\/spire\/agent\/a and 1 more$/,
+    })
+    held.clear()
+  }
   await assert.rejects(call(method.revokeX509UpstreamAuthority, { subjectKeyId }), {
     code: status.FAILED_PRECONDITION,
-    details: /configuration/,
+    details: /configuration of this server: no connected agent needs it/,
   })
   assert.deepEqual((await published()).toSorted(), [keyId(first), keyId(second)].toSorted())
   use(second, second)
