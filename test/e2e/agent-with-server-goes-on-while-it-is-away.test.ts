@@ -9,7 +9,7 @@ import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
 import { SpiffeWorkloadAPI } from '../../src/gen/spiffe/workload/workload_pb.js'
 import type { Child } from '../../src/os/child.ts'
 import type { Agent } from './rig/agent.ts'
-import { addEntry, isKept, joining } from './rig/joining.ts'
+import { addEntry, isKept, joining, newToken } from './rig/joining.ts'
 import { createRig, eventually } from './rig/rig.ts'
 import { createWorkloadTestClient } from './rig/workload-client.ts'
 
@@ -82,25 +82,32 @@ test('an agent with a server is pushed what changes, and goes on while the serve
   await third.next((update) => idsOf(update).includes('spiffe://example.org/third'))
 })
 
-test('an agent whose sealed cache was damaged says what to do, and is there once its server is', async (t) => {
-  const rig = createRig(t)
-  const server = await rig.server()
-  const { config } = await joining(rig, server, 'a')
-  let agent = await rig.agent({ config })
-  await addEntry(server, 'a', '/web')
-  const client = createWorkloadTestClient(agent.socket)
-  await client.stream(fetchX509SVID).next()
-  await agent.stop()
-  client.close()
-  const sealed = join(agent.folder, 'run/cache/identities.sealed')
-  const bytes = readFileSync(sealed)
-  bytes[bytes.length >> 1]! ^= 4
-  writeFileSync(sealed, bytes)
-  agent = await agent.restart()
-  rig.atEnd(() => agent.stop())
-  assert.match(agent.child.output(), /identities\.sealed\.set-aside-.*Nothing is to be done/)
-  const again = createWorkloadTestClient(agent.socket)
-  rig.atEnd(() => again.close())
-  const update = await again.stream(fetchX509SVID).next()
-  assert.deepEqual(idsOf(update), ['spiffe://example.org/web'])
-})
+for (const name of ['run/cache/identities.sealed', 'state/node.sealed'])
+  test(`an agent whose ${name} was damaged says what to do, which helps`, async (t) => {
+    const rig = createRig(t)
+    const server = await rig.server()
+    const { config, tokenFile } = await joining(rig, server, 'a')
+    let agent = await rig.agent({ config })
+    await addEntry(server, 'a', '/web')
+    const client = createWorkloadTestClient(agent.socket)
+    await client.stream(fetchX509SVID).next()
+    await agent.stop()
+    client.close()
+    const sealed = join(agent.folder, name)
+    const bytes = readFileSync(sealed)
+    bytes[bytes.length >> 1]! ^= 4
+    writeFileSync(sealed, bytes)
+    agent = await agent.restart()
+    rig.atEnd(() => agent.stop())
+    const said = agent.child.output()
+    assert(said.includes(`${sealed}.set-aside-`), said)
+    if (name.startsWith('run')) assert.match(said, /Nothing is to be done/)
+    else {
+      assert.match(said, /run `spindle token generate`.*put the token into .*joining-a\/token/)
+      writeFileSync(tokenFile, await newToken(server, 'a'))
+    }
+    const again = createWorkloadTestClient(agent.socket)
+    rig.atEnd(() => again.close())
+    const update = await eventually('an SVID', () => again.stream(fetchX509SVID).next())
+    assert.deepEqual(idsOf(update), ['spiffe://example.org/web'])
+  })
