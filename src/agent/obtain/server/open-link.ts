@@ -1,9 +1,6 @@
 /** The agent's client of a server, composed: trust → own SVID → what may be served → what is signed. */
 import { fetchText } from '../../../os/http/fetch-text.ts'
 import { pathToAnchor } from '../../../authority/chain.ts'
-import { createJwtVerifier } from '../../../jwt/verify.ts'
-import type { JwtVerifier } from '../../../jwt/verify.ts'
-import type { ServerEntry } from '../../../registration/server-entry.ts'
 import { SpindleError, messageOf } from '../../../runtime/errors.ts'
 import { createFeed } from '../../../runtime/feed.ts'
 import type { MutableFeed } from '../../../runtime/feed.ts'
@@ -13,7 +10,7 @@ import type { Connections } from './connections.ts'
 import { createConnections } from './connections.ts'
 import type { Denial } from './denial.ts'
 import { denialOf } from './denial.ts'
-import type { LinkMemory, LinkState, ServedBundle, ServerLink, SignedJwt } from './link.ts'
+import type { LinkMemory, LinkState, ServerLink, SignedJwt, SignedX509 } from './link.ts'
 import type { MemoryKeeper } from './memory.ts'
 import { createMemoryKeeper } from './memory.ts'
 import { keepOwnSvid } from './own/keep.ts'
@@ -22,12 +19,10 @@ import type { AttemptOutcome, OwnSvidKeeper } from './own/keep.ts'
 import type { OwnSvid } from './own/svid.ts'
 import { rememberedSvid } from './own/svid.ts'
 import type { LinkOptions } from './settings.ts'
-import type { Batches } from './sign/batches.ts'
 import type { JwtAsked } from './sign/jwt.ts'
-import { askJwt, checkJwt } from './sign/jwt.ts'
+import type { Signing } from './sign/signing.ts'
+import { createSigning, ownBundle } from './sign/signing.ts'
 import type { X509Asked } from './sign/x509.ts'
-import { checkX509, createX509Batches } from './sign/x509.ts'
-import type { SignedX509 } from './link.ts'
 import { skippedReport } from './skipped.ts'
 import { followServer } from './sync/follow.ts'
 import type { Follower } from './sync/follow.ts'
@@ -58,8 +53,7 @@ class Link {
   readonly #svid: MutableFeed<OwnSvid | undefined>
   readonly #connections: Connections
   readonly #keeper: OwnSvidKeeper
-  readonly #x509: Batches<X509Asked, SignedX509>
-  readonly #verifier: JwtVerifier = createJwtVerifier()
+  readonly #signing: Signing
   readonly #memory: MemoryKeeper
   /** Whether the own SVID leads to it is known. */
   #looked: Bundle | undefined
@@ -69,7 +63,8 @@ class Link {
     const { config, trustDomain, clock, random, memory, log } = options
     this.#options = options
     this.#trust = createTrust(memory?.trust)
-    this.#svid = createFeed(rememberedSvid(memory, trustDomain, clock.now()))
+    const recall = (): OwnSvid | undefined => rememberedSvid(memory, trustDomain, clock.now())
+    this.#svid = createFeed(recall())
     const trust = this.#trust
     this.#connections = createConnections({
       address: config.address,
@@ -99,6 +94,7 @@ class Link {
       trust,
       connections,
       svid: this.#svid,
+      recall,
       bootstrap: () =>
         bootstrap({
           config: config.trust,
@@ -110,9 +106,11 @@ class Link {
         }),
       onAttempt: (outcome) => this.#tell(outcome),
     })
-    this.#x509 = createX509Batches({
+    this.#signing = createSigning({
       client: () => connections.own(),
-      check: (asked, chain) => this.#checkX509(asked, chain),
+      served: () => this.follower.served.current,
+      trustDomain,
+      clock,
     })
     this.#memory = createMemoryKeeper({
       memory: () => this.#toRemember(),
@@ -123,22 +121,12 @@ class Link {
     this.#follow()
   }
 
-  async signX509(asked: X509Asked): Promise<SignedX509> {
-    return this.#ask(async () => {
-      this.#entry(asked)
-      return this.#x509.add(asked)
-    })
+  signX509(asked: X509Asked): Promise<SignedX509> {
+    return this.#ask(() => this.#signing.x509(asked))
   }
 
-  async signJwt(asked: JwtAsked): Promise<SignedJwt> {
-    return this.#ask(async () => {
-      const { spiffeId } = this.#entry(asked)
-      const token = await askJwt(this.#connections.own(), asked)
-      const { bundle } = this.#ownBundle()
-      const now = this.#options.clock.now()
-      const verifier = this.#verifier
-      return checkJwt(token, { audience: asked.audience, spiffeId, bundle, verifier, now })
-    })
+  signJwt(asked: JwtAsked): Promise<SignedJwt> {
+    return this.#ask(() => this.#signing.jwt(asked))
   }
 
   async close(): Promise<void> {
@@ -146,7 +134,7 @@ class Link {
     const why = new SpindleError('authority_unavailable', 'the agent is shutting down')
     this.#keeper.close()
     this.follower.close()
-    this.#x509.close(why)
+    this.#signing.close(why)
     this.#connections.close()
     await this.#memory.close()
   }
@@ -159,6 +147,12 @@ class Link {
       this.#connections.renew()
       this.follower.connect()
     })
+    this.#trust.state.subscribe((trust) => {
+      const shown = this.#connections.shownAuthority
+      // Who was believed by an authority that is revoked is not believed for as long as a stream may last.
+      if (shown !== undefined && trust?.authorities.some((der) => equals(der, shown)) === false)
+        this.follower.connect()
+    })
     for (const feed of [this.follower.served, this.#svid, this.#trust.state])
       (feed as MutableFeed<unknown>).subscribe(() => this.#memory.changed())
     for (const feed of [this.follower.state, this.#keeper.fault, this.#svid, this.#trust.state])
@@ -166,7 +160,10 @@ class Link {
   }
 
   #servedChanged(): void {
-    const { bundle, taintedX509 } = this.#ownBundle()
+    const { bundle, taintedX509 } = ownBundle(
+      this.follower.served.current,
+      this.#options.trustDomain,
+    )
     this.#trust.replace(bundle.x509Authorities)
     if (this.#looked === bundle || this.#svid.current === undefined) return
     this.#looked = bundle
@@ -205,7 +202,9 @@ class Link {
     if (trust === undefined || (own === undefined && this.#options.memory === undefined))
       return undefined
     const { served, resumeToken } = this.follower
-    const svid = own && { chain: own.chain, pkcs8: own.pkcs8, reattestable: own.reattestable }
+    const svid = own
+      ? { chain: own.chain, pkcs8: own.pkcs8, reattestable: own.reattestable }
+      : this.#options.memory?.svid
     return { svid, served: served.current, resumeToken, trust }
   }
 
@@ -235,29 +234,6 @@ class Link {
       log.info({ server, protocol: now.protocol }, 'the agent is up to date with its server')
     else if (before.fault === undefined && now.fault !== undefined && !isSaid)
       log.warn({ server, error: now.fault }, 'the agent has lost its server')
-  }
-
-  #ownBundle(): ServedBundle {
-    const served = this.follower.served.current?.bundles.get(this.#options.trustDomain)
-    if (served !== undefined) return served
-    throw new SpindleError('authority_unavailable', 'the server has not said its bundle yet')
-  }
-
-  #entry({ entryId }: Pick<X509Asked, 'entryId'>): ServerEntry {
-    const entry = this.follower.served.current?.entries.find(({ id }) => id === entryId)
-    if (entry !== undefined) return entry
-    throw new SpindleError('no_identity', `entry ${entryId}: the server has none for this agent`)
-  }
-
-  #checkX509(asked: X509Asked, chain: readonly Uint8Array[]): SignedX509 {
-    const { trustDomain, clock } = this.#options
-    return checkX509(chain, {
-      csr: asked.csr,
-      spiffeId: this.#entry(asked).spiffeId,
-      trustDomain,
-      authorities: this.#ownBundle().bundle.x509Authorities,
-      now: clock.now(),
-    })
   }
 
   /** What nobody signed throws `authority_unavailable`; what a refusal says of the agent is passed on. */
@@ -295,4 +271,5 @@ class Link {
   }
 }
 
+const equals = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0
 const SIGNING_CODES: readonly string[] = ['authority_unavailable', 'no_identity', 'request_invalid']

@@ -34,6 +34,8 @@ export interface KeepOptions {
   readonly proof: Proof
   readonly trust: Trust
   readonly connections: Connections
+  /** What a process before this one had, where it is in force by now: a clock may be wrong while a host starts. */
+  readonly recall: () => OwnSvid | undefined
   /** Fills `trust` where it is empty. */
   readonly bootstrap: () => Promise<void>
   readonly svid: { readonly current: OwnSvid | undefined; set(svid: OwnSvid): void }
@@ -97,6 +99,7 @@ class Keeper {
   }
 
   banned(): void {
+    if (this.#isBanned) return
     this.#isBanned = true
     this.#pause.wake()
   }
@@ -156,8 +159,10 @@ class Keeper {
   }
 
   async #obtain(): Promise<{ readonly next: OwnSvid; readonly attested: boolean }> {
-    const { svid, clock } = this.#options
-    const own = svid.current
+    const { svid, clock, recall } = this.#options
+    const own = svid.current ?? recall()
+    if (own !== svid.current && own !== undefined && !this.#mustAttest)
+      return { next: own, attested: false }
     const isValid = own !== undefined && clock.now() < own.notAfter
     if (isValid && !own.reattestable && !this.#mustAttest) {
       try {
