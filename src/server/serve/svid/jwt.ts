@@ -7,6 +7,7 @@ import type {
   NewJWTSVIDResponseSchema,
 } from '#spire/api/server/svid/v1/svid_pb.js'
 import type { JWTSVIDSchema } from '#spire/api/types/jwtsvid_pb.js'
+import { codeOf } from '../../../runtime/errors.ts'
 import type { Random } from '../../../runtime/random.ts'
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { Issuance } from '../../audit/audit.ts'
@@ -59,12 +60,17 @@ async function sign(
   { of, ...wanted }: Wanted,
   { caller, method }: Asked,
 ): Promise<MessageInitShape<typeof JWTSVIDSchema>> {
-  const { spiffeId, audience } = wanted
+  const { spiffeId } = wanted
+  // As SPIRE has it, one that says nothing is not there.
+  const audience = wanted.audience.filter((each) => each !== '')
   if (audience.length === 0) throw invalid('at least one audience is required')
+  const what = 'failed to sign JWT-SVID'
   const { token, issuedAt, expiresAt, authorityId } = await issuing.jwt
-    .issue(wanted)
+    .issue({ ...wanted, audience })
     .catch((thrown: unknown) => {
-      throw asCall(failed('failed to sign JWT-SVID', thrown, { faulted, method }))
+      // The audience is all that can be wrong in what was asked.
+      if (codeOf(thrown) === 'request_invalid') throw invalid(what, thrown)
+      throw asCall(failed(what, thrown, { faulted, method }))
     })
   const issued = 'jwt-svid'
   audit.write({ event: 'issued', caller, method, issued, spiffeId, authorityId, expiresAt, ...of })

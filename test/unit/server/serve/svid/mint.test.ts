@@ -91,7 +91,7 @@ test('mintJWTSVID gives a token for these audiences, for as long as asked', asyn
   const { call, clock, jwt, audited } = await createSetting([])
   const id = { trustDomain: 'example.org', path: '/ops' }
   const now = clock.now()
-  const { svid } = await call(mintJWTSVID, { id, audience: ['a', 'b'], ttl: 30 })
+  const { svid } = await call(mintJWTSVID, { id, audience: ['', 'a', 'b'], ttl: 30 })
   const token = readJwtSvid(svid!.token)
   assert.deepEqual(
     [token.spiffeId, token.audience, token.expiresAt, token.claims['jti']],
@@ -112,6 +112,8 @@ test('mintJWTSVID says in SPIRE’s words what is missing', async () => {
   const cases = [
     [{ audience: ['a'] }, /^invalid SPIFFE ID: request must specify SPIFFE ID$/],
     [{ id: ofPath('/a') }, /^at least one audience is required$/],
+    [{ id: ofPath('/a'), audience: ['', ''] }, /^at least one audience is required$/],
+    [{ id: ofPath('/a'), audience: ['a'.repeat(100_000)] }, /^failed to sign JWT-SVID: .*too long/],
     [{ id: ofPath('/a', 'other.org'), audience: ['a'] }, /^invalid SPIFFE ID: .* not a member/],
     [{ id: ofPath(''), audience: ['a'] }, /^invalid SPIFFE ID: .*path is empty$/],
     [{ id: ofPath('/spire/server'), audience: ['a'] }, /^invalid SPIFFE ID: .*reserved namespace$/],
