@@ -121,7 +121,8 @@ export function createSteps(kind: 'x509' | 'jwt', parts: LocalAuthorityParts): S
 
 function notPrepared(slots: readonly SlotView[], id: string): unknown {
   const slot = slots.find(({ authorityId }) => authorityId === id)
-  if (slot === undefined) return invalid('unexpected authority ID')
+  // SPIRE looks at the slot beside the active one alone.
+  if (slot === undefined || slot.status === 'active') return invalid('unexpected authority ID')
   const why = new Error(`unsupported local authority status: ${slot.status.toUpperCase()}`)
   return refused(status.INTERNAL, 'only Prepared authorities can be activated', why)
 }

@@ -103,12 +103,7 @@ for (const kind of kinds)
       const refusals = [
         ['activate', '', status.INVALID_ARGUMENT, 'no authority ID provided'],
         ['activate', 'x', status.INVALID_ARGUMENT, 'unexpected authority ID'],
-        [
-          'activate',
-          first,
-          status.INTERNAL,
-          `only Prepared authorities can be activated: ${unsupported}: ACTIVE`,
-        ],
+        ['activate', first, status.INVALID_ARGUMENT, 'unexpected authority ID'],
         ['taint', '', status.INVALID_ARGUMENT, 'no authority ID provided'],
         ['taint', first, status.INVALID_ARGUMENT, 'unable to taint current local authority'],
         ['taint', 'x', status.INVALID_ARGUMENT, 'unexpected authority ID'],
