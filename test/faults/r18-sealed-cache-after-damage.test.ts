@@ -19,11 +19,11 @@ const { fetchX509SVID } = SpiffeWorkloadAPI.method
 const NEW_TOKEN =
   /node\.sealed\.set-aside-.* token .*put the copies of node\.sealed and cache\.key back together/
 
-/** @returns the serial number of what is served */
+/** @returns the serial number of what is served: who asks before there is something is to ask again */
 async function expectServed({ socket }: Agent): Promise<string> {
   const client = createWorkloadTestClient(socket)
   try {
-    const { svids } = await client.stream(fetchX509SVID).next()
+    const { svids } = await eventually('it is served', () => client.stream(fetchX509SVID).next())
     assert.deepEqual(
       svids.map(({ spiffeId }) => spiffeId),
       ['spiffe://example.org/web'],

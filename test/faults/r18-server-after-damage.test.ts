@@ -39,9 +39,10 @@ async function expectServed(agent: Agent, ...more: string[]): Promise<void> {
   const client = createWorkloadTestClient(agent.socket)
   try {
     const wanted = ['/web', ...more].map((path) => `spiffe://example.org${path}`).sort()
-    await client
-      .stream(fetchX509SVID)
-      .next(({ svids }) => isDeepStrictEqual(svids.map(({ spiffeId }) => spiffeId).sort(), wanted))
+    const isAll = ({ svids }: { readonly svids: readonly { readonly spiffeId: string }[] }) =>
+      isDeepStrictEqual(svids.map(({ spiffeId }) => spiffeId).sort(), wanted)
+    // Who asks before there is something is to ask again.
+    await eventually('all is served', () => client.stream(fetchX509SVID).next(isAll))
   } finally {
     client.close()
   }
