@@ -40,7 +40,7 @@ export type AuthorityConfig = EmbeddedAuthorityConfig | DiskAuthorityConfig
 
 export interface RemoteAuthorityConfig extends ServerLinkConfig {
   readonly kind: 'server'
-  /** Where identities are kept: in `cache` beside the socket, in `stateDir`, or nowhere, and nothing else either. */
+  /** Where identities are kept: in a folder below `cache` beside the socket, in `stateDir`, or nowhere, and nothing else either. */
   readonly cache: 'run' | 'state' | 'off'
 }
 

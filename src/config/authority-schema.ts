@@ -107,7 +107,7 @@ const server = z
       .enum(['run', 'state', 'off'])
       .default('run')
       .describe(
-        'Where what was obtained is kept, sealed, so that an agent that starts again serves at once, server or no server. `run`: identities with their keys in `cache` beside `socket`, which a reboot empties where that is below /run, and the rest in `stateDir`; `state`: all of it in `stateDir`; `off`: nothing, so that the node attests anew at each start.',
+        'Where what was obtained is kept, sealed, so that an agent that starts again serves at once, server or no server. `run`: identities with their keys in a folder of `cache` beside `socket`, which a reboot empties where that is below /run, and the rest in `stateDir`; `state`: all of it in `stateDir`; `off`: nothing, so that the node attests anew at each start.',
       ),
   })
   .describe('A server has the entries and signs: many agents, one registry, one CA.')

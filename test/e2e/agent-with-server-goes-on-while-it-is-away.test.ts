@@ -82,7 +82,7 @@ test('an agent with a server is pushed what changes, and goes on while the serve
   await third.next((update) => idsOf(update).includes('spiffe://example.org/third'))
 })
 
-for (const name of ['run/cache/identities.sealed', 'state/node.sealed'])
+for (const name of ['run/cache/agent/identities.sealed', 'state/node.sealed'])
   test(`an agent whose ${name} was damaged says what to do, which helps`, async (t) => {
     const rig = createRig(t)
     const server = await rig.server()

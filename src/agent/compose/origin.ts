@@ -1,8 +1,9 @@
 /** Where an agent has what it serves from: files and keys of its own, or a server. */
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { AgentConfig, RemoteConfig } from '../../config/agent-config.ts'
 import { isStandalone } from '../../config/agent-config.ts'
 import type { Libc } from '../../os/libc.ts'
+import { removeTemporaries } from '../../os/files.ts'
 import { ensureSafeFolder } from '../../os/safe-folder.ts'
 import type { Registry } from '../../registration/match.ts'
 import type { Clock } from '../../runtime/clock.ts'
@@ -60,12 +61,16 @@ function openRemote(config: RemoteConfig, options: OriginOptions): Origin {
       // What speaks to servers is loaded by those who have one: an agent alone starts without it.
       const { openRemoteSupply } = await import('../obtain/remote/open.ts')
       const { cache } = config.authority
-      const beside = join(dirname(config.socket), 'cache')
-      const folder =
-        cache === 'run'
-          ? ensureSafeFolder(beside, { uid: options.uid, folderMode: 0o700 })
-          : config.stateDir
+      const folder = cache === 'run' ? cacheFolder(config.socket, options.uid) : config.stateDir
       return openRemoteSupply(config, { ...options, registry: entries, cacheFolder: folder })
     },
   }
+}
+
+/** Of the agent that has the socket, whichever others there are in its folder. */
+function cacheFolder(socket: string, uid: number): string {
+  const own = join(dirname(socket), 'cache', basename(socket, '.sock'))
+  const folder = ensureSafeFolder(own, { uid, folderMode: 0o700 })
+  removeTemporaries(folder)
+  return folder
 }

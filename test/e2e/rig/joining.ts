@@ -59,7 +59,7 @@ export async function addEntry(
 
 /** Whether all there was until `since` is kept: both files were written after it, or not lately. */
 export function isKept({ folder }: Pick<RunningAgent, 'folder'>, since: number): boolean {
-  const files = ['run/cache/identities.sealed', 'state/node.sealed']
+  const files = ['run/cache/agent/identities.sealed', 'state/node.sealed']
   const times = files.map((name) => statSync(join(folder, name)).mtimeMs)
   return times[0]! >= since && Date.now() - Math.max(...times) > 500
 }
