@@ -28,7 +28,7 @@ const { fetchX509SVID } = SpiffeWorkloadAPI.method
 /** A server, and what an agent of it that serves `/web` joins by. */
 async function fleet(t: TestContext) {
   const rig = createRig(t)
-  const server = await rig.server({ config: { http: undefined } })
+  const server = await rig.server()
   const joined = await joining(rig, server, 'a')
   await addEntry(server, 'a', '/web')
   return { rig, server, ...joined, stateDir: join(server.folder, 'state') }
