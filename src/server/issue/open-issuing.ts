@@ -8,7 +8,6 @@ import { removeFiles } from '../../os/files.ts'
 import { openStateFile } from '../../os/state-file.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { codeOf, messageOf, SpindleError } from '../../runtime/errors.ts'
-import { keepAlive } from '../../runtime/keep-alive.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { Store } from '../../store/port.ts'
@@ -58,8 +57,6 @@ export async function openIssuing(options: IssuingOptions): Promise<Issuing> {
     tellIssuing(log, event)
     onEvent?.(event)
   }
-  // It may come to wait for the Workload API alone, or for when to ask it again.
-  const release = keepAlive()
   try {
     const issuing = await open({ ...options, anew, tell })
     if (anew) removeFiles(config.stateDir, (name) => name === BEGIN_ANEW)
@@ -68,8 +65,6 @@ export async function openIssuing(options: IssuingOptions): Promise<Issuing> {
     if (codeOf(thrown) !== 'authority_lost') throw thrown
     const text = lostText(config.stateDir, messageOf(thrown))
     throw new SpindleError('authority_lost', text, { cause: thrown })
-  } finally {
-    release()
   }
 }
 

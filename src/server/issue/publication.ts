@@ -55,11 +55,13 @@ const TIDY_EVERY_MS = 10 * 60_000
 export function createPublication(options: PublicationOptions): Publication {
   const { trustDomain, serverId, source, store, clock, onFault } = options
   const announced = new Map<Part, Announcement>()
+  /** Ids, as they were journaled since the start. */
+  const everOwn = new Map<Part, ReadonlySet<string>>()
   let line: Promise<unknown> = Promise.resolve()
   let timer: Timer | undefined
   let tidiedAt = -Infinity
   let aboveContent: string | undefined
-  let [closed, faulty] = [false, false]
+  let [closed, faulty, copied] = [false, false, false]
 
   const inLine = <T>(run: () => Promise<T>): Promise<T> => {
     const turn = line.then(run, run)
@@ -76,18 +78,29 @@ export function createPublication(options: PublicationOptions): Publication {
     const still = new Set(needed.flatMap(anchorsOf))
     return new Set(former.flatMap(anchorsOf).filter((id) => !still.has(id)))
   }
+  /** False for what this process never had, from its second look on: somebody runs on a copy of `stateDir`. */
+  const isOwn = (kind: Part, { authorityId }: JournaledAuthority): boolean => {
+    if (everOwn.get(kind)?.has(authorityId) ?? true) return true
+    if (!copied)
+      onFault(`another server runs with a copy of stateDir: both are ${serverId} to the store`)
+    copied = true
+    return false
+  }
   const publish = async (kind: Part): Promise<void> => {
     const wanted = announced.get(kind)
     if (wanted === undefined) return
     const now = clock.now()
     const rows = await store.authorities.list()
-    const former = rows.filter((row) => row.serverId === serverId && partOf(row) === kind)
+    const former = rows.filter(
+      (row) => row.serverId === serverId && partOf(row) === kind && isOwn(kind, row),
+    )
     const rest = rows.filter((row) => !former.includes(row))
     const still = former.flatMap((row) => ofFormerSource(row, source, now) ?? [])
     const own = [...still, ...wanted.rows]
     // The bundle first: whatever is journaled is in it.
     await changeBundle({ ...wanted, gone: goneOf(former, [...rest, ...own]) })
     const ids = new Set(own.map(({ authorityId }) => authorityId))
+    everOwn.set(kind, new Set([...(everOwn.get(kind) ?? []), ...ids]))
     const left = former.filter(({ authorityId }) => !ids.has(authorityId))
     // The server above would give a key back that was revoked here.
     const isRemembered = (row: JournaledAuthority): boolean =>

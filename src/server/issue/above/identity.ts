@@ -3,6 +3,7 @@ import type { Clock } from '../../../runtime/clock.ts'
 import { messageOf, SpindleError } from '../../../runtime/errors.ts'
 import { createFeed } from '../../../runtime/feed.ts'
 import type { Feed } from '../../../runtime/feed.ts'
+import { keepAlive } from '../../../runtime/keep-alive.ts'
 import type { Random } from '../../../runtime/random.ts'
 import { trustDomainOf } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
@@ -74,7 +75,10 @@ export function createOwnIdentity(options: OwnIdentityOptions): OwnIdentity {
 /** undefined: it took too long. */
 function next<T>(feed: Feed<T | undefined>, clock: Clock): Promise<T | undefined> {
   return new Promise((resolve) => {
+    // At the start there may be nothing else to wait for.
+    const release = keepAlive()
     const settle = (value: T | undefined): void => {
+      release()
       timer.cancel()
       stop()
       resolve(value)
