@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
@@ -240,11 +236,15 @@ func (n *node) fetchBundle(ctx context.Context) error {
 
 // ask makes a unary call as the agent.
 func (n *node) ask(ctx context.Context, method string, request, answer any) error {
+	conn, found := n.conns["agent"]
+	if !found {
+		return fmt.Errorf("nobody has joined")
+	}
 	text, err := json.Marshal(request)
 	if err != nil {
 		return err
 	}
-	said, err := n.wire.invoke(ctx, n.conns["agent"], callAsked{Method: method, Request: text})
+	said, err := n.wire.invoke(ctx, conn, callAsked{Method: method, Request: text})
 	if err != nil {
 		return err
 	}
@@ -266,40 +266,4 @@ func (n *node) token(ctx context.Context, entry string, audience []string) (step
 		return stepTold{}, err
 	}
 	return stepTold{Svids: []svid{{ID: valid.ID.String(), NotAfter: valid.Expiry}}}, nil
-}
-
-// newCSR is for a new key, as SPIRE's agent makes it: for itself without a name.
-func newCSR(id string) (*ecdsa.PrivateKey, []byte, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	subject := pkix.Name{Country: []string{"US"}, Organization: []string{"SPIRE"}}
-	template := &x509.CertificateRequest{Subject: subject, SignatureAlgorithm: x509.ECDSAWithSHA256}
-	if id != "" {
-		uri, err := url.Parse(id)
-		if err != nil {
-			return nil, nil, err
-		}
-		template.URIs = []*url.URL{uri}
-	}
-	csr, err := x509.CreateCertificateRequest(rand.Reader, template, key)
-	return key, csr, err
-}
-
-func parsed(given answeredSvid, key *ecdsa.PrivateKey) (*x509svid.SVID, error) {
-	chain := []byte{}
-	for _, each := range given.CertChain {
-		chain = append(chain, each...)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	made, err := x509svid.ParseRaw(chain, pkcs8)
-	if err != nil {
-		return nil, fmt.Errorf("an SVID go-spiffe does not take: %w", err)
-	}
-	made.Hint = given.Hint
-	return made, nil
 }
