@@ -42,6 +42,7 @@ export interface Keeper {
 const RETRY = { baseMs: 250, maxMs: 30_000 }
 /** While what signs for many is away: it is told when that is over, so this is for what was not told of. */
 const SELDOM_MS = 300_000
+const LAST_SHARE = 1 / 20
 /** A tenth of a life that is nearly over would be no pause at all. */
 const SHORTEST_RETRY_MS = 100
 
@@ -153,9 +154,20 @@ export class HeldIdentity {
     this.#waiting = []
   }
 
+  /** Whether what signs will be heard of before it matters: it is tried, told away or not, near the end. */
+  get #canWait(): boolean {
+    const { clock, spreads } = this.#options
+    const svid = this.current?.svid
+    if (spreads !== true || svid === undefined) return false
+    return svid.notAfter - clock.now() > (svid.notAfter - svid.issuedAt) * LAST_SHARE
+  }
+
   async #replace(): Promise<void> {
     const { authority, clock, random, keyType, ttlMs, check = envoyFaults } = this.#options
     const { entry } = this
+    const away = authority.state.current.fault
+    // Whoever asked now would be the first of all that wait, before they are spread.
+    if (away !== undefined && this.#canWait) throw new SpindleError('authority_unavailable', away)
     const started = clock.monotonic()
     const key = await generateKey(keyType)
     const svid = await authority.issue({

@@ -74,7 +74,11 @@ test('an agent that starts again while its server is away serves at once what it
   assert.equal(agent.bundles.feed.current.size, 1)
   const due = Math.max(...svids.map((one) => one!.renewAt)) - clock.now()
   await clock.advance(due + 1)
-  assert(link.asked.length >= 2, 'both have been asked for')
+  for (const { current, fault } of leases) {
+    assert(current !== undefined)
+    assert.match(fault ?? '', /connection refused/)
+  }
+  assert.deepEqual(link.asked, [], 'what is away is not asked')
 })
 
 test('an agent that starts again serves nothing that has expired', async (t) => {

@@ -6,7 +6,7 @@ import type { Entry } from '../../../../../src/registration/entry.ts'
 import { parseTrustDomain } from '../../../../../src/spiffe/spiffe-id.ts'
 import { createManualClock, settle } from '../../../../fakes/clock.ts'
 import { createSeededRandom } from '../../../../fakes/random.ts'
-import { createFakeLink, servedBundle, serverEntry } from '../../../../fakes/server-link.ts'
+import { createFakeLink, servedBundle, serverEntry, UP } from '../../../../fakes/server-link.ts'
 import { start } from './setting.ts'
 import type { Running } from './setting.ts'
 
@@ -191,6 +191,7 @@ test('after a server was away for 0.9 of a life, SVIDs are signed anew with no b
   await clock.advance(0.9 * HOUR)
   const back = clock.now()
   const before = link.asked.length
+  assert.equal(before, count, 'a server that is away is not asked by those that can wait')
   link.away(false)
   for (let left = 0.1 * HOUR; left > 0; left -= 5_000) {
     assert.equal(agent.identities.missing(), 0, 'none expires meanwhile')
@@ -207,4 +208,25 @@ test('after a server was away for 0.9 of a life, SVIDs are signed anew with no b
   const mean = count / bins
   assert(Math.max(...perBin) <= 2 * mean, perBin.join(' '))
   assert.equal(leases.filter(({ current }) => current === undefined).length, 0)
+})
+
+test('createRemoteSupply() asks near the end of a life, whatever is said of the server', async (t) => {
+  const { clock, link, agent } = await setting(t)
+  link.serve([serverEntry('web')])
+  const lease = agent.identities.acquire(named(agent, 'web'))
+  await settle()
+  const first = lease.current
+  // What is told of the link is wrong: it signs.
+  link.signX509 = ((signX509) => async (request) => {
+    link.state.set(UP)
+    const signed = await signX509(request)
+    link.state.set({ ...UP, fault: 'the stream of changes ended' })
+    return signed
+  })(link.signX509)
+  link.away(true)
+  await clock.advance(0.94 * HOUR)
+  assert.equal(lease.current, first)
+  await clock.advance(0.05 * HOUR)
+  assert(lease.current !== undefined)
+  assert.notEqual(lease.current, first)
 })
