@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { cpSync } from 'node:fs'
 import { test } from 'node:test'
 import type { SlotStatus, SlotView } from '../../../../src/authority/authority.ts'
 import { authorityIdOf } from '../../../../src/certs/issuer.ts'
@@ -194,4 +195,23 @@ test('what somebody takes out of the own bundle is put back', async (t) => {
   for (const listen of listeners) listen()
   await x509.reload()
   assert.deepEqual(anchorIds(await bundle()), own)
+})
+
+test('two servers on copies of one state folder take nothing of each other out of the bundle, and it is told', async (t) => {
+  const { server, bundle } = await fleet(t)
+  const postgres = 'store: { kind: postgres, url: "postgres://spindle@127.0.0.1/spindle" }'
+  const one = server('a', postgres)
+  await (await one.open()).close()
+  const other = server('b', postgres)
+  cpSync(one.stateDir, other.stateDir, { recursive: true })
+  const [a, b] = [await one.open(), await other.open()]
+  await a.x509.prepare()
+  await b.x509.prepare()
+  await a.x509.activate()
+  await b.x509.activate()
+  const ids = anchorIds(await bundle())
+  for (const { x509 } of [a, b])
+    for (const { authorityId } of x509.state.current.slots) assert.ok(ids.includes(authorityId))
+  const told = other.events.flatMap((event) => (event.of === 'publication' ? [event.fault] : []))
+  assert.match(told.join(), /another server runs with a copy of stateDir/)
 })
