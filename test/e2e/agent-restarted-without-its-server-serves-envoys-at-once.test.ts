@@ -1,5 +1,6 @@
 /** An agent that is killed and started again while its server is away: old and new Envoys have what they had, within a second. */
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { addEntry, isKept, joining } from './rig/joining.ts'
 import { spindle } from './rig/command.ts'
@@ -19,7 +20,7 @@ test('an agent restarted while its server is away serves its Envoys within a sec
   await addEntry(server, 'a', '/web', { selectors })
   const { config } = await joining(rig, server, 'a', { trustBundleFile: undefined, insecure: true })
   const agent = await rig.agent({ config })
-  const { outbound } = await startPair(rig, agent, { template: 'sidecar-delta' })
+  const { outbound, server: inbound } = await startPair(rig, agent, { template: 'sidecar-delta' })
 
   const options = ['--admin-socket', agent.adminSocket]
   const status = await spindle(['status', ...options])
@@ -30,6 +31,24 @@ test('an agent restarted while its server is away serves its Envoys within a sec
   const ready = await (await fetch(`${agent.http}/ready`)).text()
   assert.match(ready, /"name":"bootstrap","ok":true,"detail":"unverified"/)
   assert.equal(await agent.metric('spindle_agent_server_bootstrap_unverified'), 1)
+
+  const page = (await (await fetch(`${agent.http}/api/state`)).json()) as {
+    authority: { kind: string; slots: { status: string }[] }
+  }
+  assert.equal(page.authority.kind, 'server')
+  assert.deepEqual(
+    page.authority.slots.map(({ status }) => status),
+    ['active'],
+  )
+  const ca = await spindle(['ca', 'show', ...options])
+  assert.match(ca.out, /active/)
+  const rotate = await spindle(['ca', 'rotate', ...options])
+  assert.match(rotate.err, /those of the server: rotate them there/)
+  const explain = await spindle(['sds', 'explain', '--pid', `${inbound.child.pid}`, ...options])
+  assert.match(explain.out, /spiffe:\/\/example\.org\/web/)
+  const doctor = await spindle(['doctor', '--config', join(agent.folder, 'agent.yaml')])
+  assert.match(doctor.out, /answers from here/)
+  assert.match(doctor.out, /the first to be seen/)
 
   server.child.signal('SIGKILL')
   await server.child.ended
