@@ -9,7 +9,7 @@ import type { Served, ServedBundle, SignedJwt, SignedX509 } from '../link.ts'
 import type { JwtAsked } from './jwt.ts'
 import { askJwt, checkJwt } from './jwt.ts'
 import type { X509Asked } from './x509.ts'
-import { checkX509, createX509Batches } from './x509.ts'
+import { checkX509, createAnchorsOf, createX509Batches } from './x509.ts'
 
 export interface Signing {
   /** @throws SpindleError `no_identity` where the agent has no such entry; what the server answered */
@@ -27,6 +27,7 @@ export function createSigning(options: {
 }): Signing {
   const { client, served, trustDomain, clock } = options
   const verifier = createJwtVerifier()
+  const anchorsOf = createAnchorsOf()
   const entryOf = ({ entryId }: Pick<X509Asked, 'entryId'>): ServerEntry => {
     const entry = served()?.entries.find(({ id }) => id === entryId)
     if (entry !== undefined) return entry
@@ -42,6 +43,7 @@ export function createSigning(options: {
         spiffeId: entryOf(asked).spiffeId,
         trustDomain,
         authorities: bundle().x509Authorities,
+        anchorsOf,
         now: clock.now(),
       }),
   })

@@ -91,6 +91,7 @@ export function checkX509(
     readonly trustDomain: TrustDomain
     /** DER. */
     readonly authorities: readonly Uint8Array[]
+    readonly anchorsOf?: AnchorsOf
     readonly now: number
   },
 ): SignedX509 {
@@ -102,15 +103,16 @@ export function checkX509(
       mode: 'lenient',
     })
     if (found !== spiffeId) throw invalid(`it is for ${found}`)
-    const { sent, anchor } = pathOf(chain, authorities)
-    const [leaf, ...above] = sent.map((der) => parseCertificate(der, 'a certificate'))
+    const certificates = chain.map((der) => parseCertificate(der, 'a certificate'))
+    const [leaf] = certificates
+    const { sent, anchor } = pathOf(certificates, wanted)
     // The request is our own: of keys it has that one alone.
     if (leaf === undefined || !wanted.csr.includes(leaf.spki))
       throw invalid('it is for another key')
     return {
-      chain: sent,
+      chain: sent.map(({ der }) => der),
       notBefore: leaf.notBefore,
-      notAfter: Math.min(leaf.notAfter, anchor.notAfter, ...above.map((each) => each.notAfter)),
+      notAfter: Math.min(anchor.notAfter, ...sent.map((each) => each.notAfter)),
       authorityId: authorityIdOf(anchor),
     }
   } catch (thrown) {
@@ -121,17 +123,41 @@ export function checkX509(
   }
 }
 
+/** Of a bundle, read once for as long as it is the same. */
+export type AnchorsOf = (authorities: readonly Uint8Array[]) => readonly ParsedCertificate[]
+
+export function createAnchorsOf(): AnchorsOf {
+  let of: readonly Uint8Array[] | undefined
+  let anchors: readonly ParsedCertificate[] = []
+  return (authorities) => {
+    if (of === authorities) return anchors
+    of = authorities
+    anchors = authorities.map((der) => parseCertificate(der, 'an authority'))
+    return anchors
+  }
+}
+
 /** What a peer needs of a chain that was verified, and the authority it leads to. */
 function pathOf(
-  chain: readonly Uint8Array[],
-  authorities: readonly Uint8Array[],
-): { readonly sent: readonly Buffer[]; readonly anchor: ParsedCertificate } {
+  chain: readonly ParsedCertificate[],
+  {
+    authorities,
+    anchorsOf = createAnchorsOf(),
+  }: { readonly authorities: readonly Uint8Array[]; readonly anchorsOf?: AnchorsOf },
+): { readonly sent: readonly ParsedCertificate[]; readonly anchor: ParsedCertificate } {
+  const anchors = anchorsOf(authorities)
+  const [leaf, ...above] = chain
+  // It leads to one of them: where it names a single one, that need not be verified once more.
+  const named = anchors.filter((each) => each.subjectKeyId === leaf?.authorityKeyId)
+  if (above.length === 0 && named.length === 1 && named[0]!.subjectKeyId !== '')
+    return { sent: chain, anchor: named[0]! }
   const path = pathToAnchor(
-    chain.map((der) => Buffer.from(der)),
-    authorities.map((der) => Buffer.from(der)),
+    chain.map(({ der }) => der),
+    anchors.map(({ der }) => der),
   )
   if (path === undefined) throw invalid('its chain is not in order')
-  return { sent: path.sent, anchor: parseCertificate(path.anchor, 'the authority') }
+  const anchor = anchors.find(({ der }) => der.equals(path.anchor))!
+  return { sent: chain.slice(0, path.sent.length), anchor }
 }
 
 function invalid(fault: string): SpindleError {
