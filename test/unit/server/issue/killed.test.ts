@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SlotStatus, SlotView } from '../../../../src/authority/authority.ts'
-import { settle } from '../../../fakes/clock.ts'
 import type { Issuing } from '../../../../src/server/issue/issuing.ts'
 import type { StoredBundle } from '../../../../src/store/model.ts'
 import { fleet, mortal } from './setting.ts'
@@ -63,25 +62,14 @@ for (const { name, before, during, most } of CASES)
       const active = own && idOf(own.x509.state.current.slots, 'active')
       const activeKey = own && idOf(own.jwt.state.current.slots, 'active')
       process.left = points
-      const done = await isDone(during(own, () => server.open({ store })))
+      const work = during(own, () => server.open({ store }))
+      const done = await Promise.race([work.then(() => true), process.died.then(() => false)])
       process.left = 0
       await check(at, await server.open(), { active, activeKey, most })
       if (done) break
     }
     assert.ok(points > 2 && points < 100, `${points} points`)
   })
-
-/** False where it waits for an answer that does not come. */
-async function isDone(work: Promise<unknown>): Promise<boolean> {
-  let done = false
-  void work.then(() => (done = true))
-  // Beside the store it waits for the disk alone.
-  for (let round = 0; round < 20 && !done; round++) {
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    await settle()
-  }
-  return done
-}
 
 async function check(
   at: Fleet,

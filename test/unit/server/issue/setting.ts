@@ -80,11 +80,24 @@ export async function fleet(t: TestContext, real?: Clock): Promise<Fleet> {
 
 const away = (): SpindleError => new SpindleError('store_unavailable', 'away')
 
+export interface Mortal {
+  left: number
+  readonly store: Store
+  /** Resolves once it has asked what it is not answered. */
+  readonly died: Promise<void>
+}
+
 /** `store` as a process sees it that dies after `left` more questions and changes: what it asks then is never answered. */
-export function mortal(store: Store): { left: number; readonly store: Store } {
-  const life: ReturnType<typeof mortal> = {
+export function mortal(store: Store): Mortal {
+  const { promise: died, resolve } = Promise.withResolvers<void>()
+  const life: Mortal = {
     left: Infinity,
-    store: asked(store, () => (life.left-- > 0 ? undefined : new Promise(() => {}))),
+    died,
+    store: asked(store, () => {
+      if (life.left-- > 0) return undefined
+      resolve()
+      return new Promise(() => {})
+    }),
   }
   return life
 }
