@@ -181,11 +181,25 @@ function mapping(value: unknown): Readonly<Record<string, unknown>> {
   return isMapping(value) ? value : {}
 }
 
+/** The defaults of `svid`. */
+const DEFAULT_LIVES = { ttl: 3_600_000, jwtTtl: 300_000 } as const
+
+/** With a server they are the server's to say: what differs from the defaults was meant to be something here. */
+function livesOfServer(svid: AgentFile['svid']): readonly PathFault[] {
+  return (['ttl', 'jwtTtl'] as const)
+    .filter((key) => svid[key] !== DEFAULT_LIVES[key])
+    .map((key) => ({
+      path: ['svid', key],
+      message: 'changes nothing with authority.kind server: the server says how long an SVID lives',
+    }))
+}
+
 /** What is allowed and most likely not meant. */
 export function agentWarnings(file: AgentFile): readonly PathFault[] {
   const warnings: PathFault[] = []
   const { authority } = file
-  if (authority.kind === 'server') warnings.push(...linkWarnings(authority))
+  if (authority.kind === 'server')
+    warnings.push(...linkWarnings(authority), ...livesOfServer(file.svid))
   else if (file.svid.ttl < SHORT_TTL_MS)
     warnings.push({
       path: ['svid', 'ttl'],

@@ -16,7 +16,7 @@ const svid = z
     ttl: duration({ min: '10s', max: '1825d' })
       .prefault('1h')
       .describe(
-        'Life of an X.509-SVID unless its entry says otherwise. It is renewed around half of it; below 1m a warning is given.',
+        'Life of an X.509-SVID unless its entry says otherwise. It is renewed around half of it; below 1m a warning is given. With a server it is the server that says.',
       )
       .meta({ example: '1h' }),
     keyType: z

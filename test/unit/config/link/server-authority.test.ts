@@ -145,3 +145,12 @@ test('examples/fleet/agent.yaml has no fault and no warning', () => {
   const file = join(import.meta.dirname, '../../../../examples/fleet/agent.yaml')
   assert.deepEqual(readAgentConfig(readFileSync(file, 'utf8'), { file }).warnings, [])
 })
+
+test("readAgentConfig() warns of lives that are the server's to say", () => {
+  const server = `address: "h:1", trustBundleFile: b, ${attest}`
+  const { warnings } = read(agent(server, 'svid: { ttl: 2h, jwtTtl: 1m, keyType: ec-p384 }\n'))
+  assert.deepEqual(
+    warnings.map(({ path }) => path),
+    ['svid.ttl', 'svid.jwtTtl'],
+  )
+})
