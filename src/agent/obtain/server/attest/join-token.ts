@@ -28,6 +28,8 @@ function readToken(file: string): string {
   } catch (thrown) {
     throw new SpindleError('config_invalid', `the join token: ${messageOf(thrown)}`)
   }
+  // What `token generate` prints, written to a file as it is.
+  token = token.replace(/^Token:\s*/, '')
   if (token === '') throw new SpindleError('config_invalid', `the join token: ${file} is empty`)
   return token
 }

@@ -88,7 +88,8 @@ test('a join token that was used is a fault that says what to do, and another in
   )
   assert.match(fault ?? '', /make another on the server/)
   assert.ok(fault?.includes(tokenFile), fault)
-  writeFileSync(tokenFile, await operator.token())
+  // As `spindle token generate > token` writes it.
+  writeFileSync(tokenFile, `Token: ${await operator.token()}\n`)
   await until(second.link.state, isUp)
 })
 
