@@ -4,6 +4,8 @@ import { pathToAnchor } from '../../../authority/chain.ts'
 import { SpindleError, messageOf } from '../../../runtime/errors.ts'
 import { createFeed } from '../../../runtime/feed.ts'
 import type { MutableFeed } from '../../../runtime/feed.ts'
+import type { Seldom } from '../../../telemetry/seldom.ts'
+import { createSeldom } from '../../../telemetry/seldom.ts'
 import { openProof } from './attest/open-proof.ts'
 import { bootstrap } from './bootstrap.ts'
 import type { Connections } from './connections.ts'
@@ -49,6 +51,7 @@ class Link {
   readonly follower: Follower
   readonly state: MutableFeed<LinkState>
   readonly #options: LinkOptions
+  readonly #seldom: Seldom
   readonly #trust: Trust
   readonly #svid: MutableFeed<OwnSvid | undefined>
   readonly #connections: Connections
@@ -62,6 +65,7 @@ class Link {
   constructor(options: LinkOptions) {
     const { config, trustDomain, clock, random, memory, log } = options
     this.#options = options
+    this.#seldom = createSeldom(log, clock)
     this.#trust = createTrust(memory?.trust)
     const recall = (): OwnSvid | undefined => rememberedSvid(memory, trustDomain, clock.now())
     this.#svid = createFeed(recall())
@@ -182,7 +186,8 @@ class Link {
     const { log } = this.#options
     if ('fault' in outcome) {
       const { fault, retryMs } = outcome
-      return log.warn({ error: fault, retryMs: Math.round(retryMs) }, 'no SVID for the agent')
+      const fields = { error: fault, retryMs: Math.round(retryMs) }
+      return this.#seldom.warn('own', fields, 'no SVID for the agent')
     }
     const { id, notAfter } = outcome.svid
     const fields = { spiffeId: id, notAfter: new Date(notAfter).toISOString() }

@@ -4,6 +4,8 @@ import { SpindleError } from '../../../../runtime/errors.ts'
 export interface BatchesOptions<I, O> {
   /** Items of a call. */
   readonly most: number
+  /** A call of so few is not tried again in parts: a server that bears no more is one to wait for. */
+  readonly least: number
   readonly callsAtATime: number
   /** As many outcomes as items, in their order. */
   readonly send: (items: readonly I[]) => Promise<readonly (O | SpindleError)[]>
@@ -25,7 +27,7 @@ interface Waiting<I, O> {
 
 /** Halves with each call that was too much, and doubles with each that was not, as in SPIRE's agents. */
 export function createBatches<I, O>(options: BatchesOptions<I, O>): Batches<I, O> {
-  const { most, callsAtATime, send, mayBeSize } = options
+  const { most, least, callsAtATime, send, mayBeSize } = options
   let queue: Waiting<I, O>[] = []
   let size = most
   let inFlight = 0
@@ -63,8 +65,8 @@ export function createBatches<I, O>(options: BatchesOptions<I, O>): Batches<I, O
     }
   }
   const failed = (batch: readonly Waiting<I, O>[], thrown: unknown): void => {
-    if (batch.length > 1 && mayBeSize(thrown)) {
-      size = Math.max(1, Math.floor(Math.min(size, batch.length) / 2))
+    if (batch.length > least && mayBeSize(thrown)) {
+      size = Math.max(least, Math.floor(Math.min(size, batch.length) / 2))
       queue = [...batch, ...queue]
       return
     }

@@ -8,12 +8,16 @@ const numbers = (count: number): number[] => Array.from({ length: count }, (_, a
 const tooMuch = new SpindleError('authority_unavailable', 'too much')
 const away = new SpindleError('unreachable', 'away')
 
-function setUp(send?: (items: readonly number[]) => Promise<readonly (number | SpindleError)[]>) {
+function setUp(
+  send?: (items: readonly number[]) => Promise<readonly (number | SpindleError)[]>,
+  least = 1,
+) {
   const calls: number[] = []
   let inFlight = 0
   let most = 0
   const batches = createBatches<number, number>({
     most: 8,
+    least,
     callsAtATime: 2,
     mayBeSize: (thrown) => thrown === tooMuch,
     async send(items) {
@@ -67,6 +71,16 @@ test('a single item that is too much fails, and so does all where nobody is ther
   const outcomes = await Promise.allSettled(numbers(3).map((item) => nobody.batches.add(item)))
   assert.ok(outcomes.every(({ status }) => status === 'rejected'))
   assert.deepEqual(nobody.calls, [3])
+})
+
+test('a server that bears nothing is not asked again and again, in ever smaller parts', async () => {
+  const { batches, calls } = setUp(() => Promise.reject(tooMuch), 4)
+  const outcomes = await Promise.allSettled(numbers(16).map((item) => batches.add(item)))
+  assert.ok(outcomes.every(({ status }) => status === 'rejected'))
+  assert.deepEqual(
+    calls.filter((size) => size < 4),
+    [],
+  )
 })
 
 test('an answer of another length is an answer to none', async () => {
