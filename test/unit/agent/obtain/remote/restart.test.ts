@@ -30,8 +30,12 @@ const HOUR = 3_600_000
 
 const entriesOf = ({ registry }: Running): readonly Entry[] => registry.current?.entries ?? []
 
-const memoryOf = ({ served }: FakeLink): LinkMemory =>
-  ({ served: served.current }) as unknown as LinkMemory
+const memoryOf = ({ served }: FakeLink): LinkMemory => ({
+  svid: undefined,
+  served: served.current,
+  resumeToken: new Uint8Array(),
+  trust: { authorities: [], pinned: undefined },
+})
 
 /** An agent that had two identities, and was stopped. */
 async function setting(t: TestContext) {
