@@ -55,8 +55,9 @@ export function createRemoteSupply(config: RemoteConfig, options: RemoteSupplyOp
   const bundles = createBundles(trustDomain, authority.state, jwtAuthority.state)
   const entries = keepRegistry(registry, { trustDomain, clock })
   const take = (served: Served | undefined): void => {
-    authority.refresh()
+    // The bundle begins with its X.509 authorities, and is whole then.
     jwtAuthority.refresh()
+    authority.refresh()
     if (served === undefined) return
     // What an entry names is there before it, and gone after it.
     putFederated(bundles, trustDomain, served)

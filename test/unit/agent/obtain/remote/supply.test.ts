@@ -34,7 +34,12 @@ test('createRemoteSupply() says of entries and authority that they are not there
   assert.deepEqual(agent.authority.state.current.slots, [])
   assert.match(agent.authority.state.current.fault ?? '', /nothing has come/)
   assert.equal(agent.bundles.feed.current.size, 0)
+  const keys: number[] = []
+  agent.bundles.feed.subscribe((bundles) => {
+    for (const { jwtAuthorities } of bundles.values()) keys.push(jwtAuthorities.length)
+  })
   link.serve([])
+  assert.deepEqual(keys, [1], 'the bundle is whole from the first')
   assert.deepEqual(entriesOf(agent), [])
   assert.equal(agent.authority.state.current.fault, undefined)
   assert.equal(agent.bundles.feed.current.size, 1)
