@@ -118,7 +118,8 @@ export async function startSpireServer(t: TestContext, port = 0): Promise<FakeSp
       const method = path.split('/').at(-1)!
       fake.calls.push(method)
       if (fake.lacks.has(method)) return new SpindleError('unsupported', path)
-      if (fake.denies === undefined || method === 'GetBundle') return undefined
+      const isOpen = method === 'AttestAgent' && fake.denies !== 'AGENT_BANNED'
+      if (fake.denies === undefined || isOpen || method === 'GetBundle') return undefined
       return wordedStatus(status.PERMISSION_DENIED, 'no', {
         schema: PermissionDeniedDetailsSchema,
         value: create(PermissionDeniedDetailsSchema, { reason: Reason[fake.denies] }),
@@ -163,6 +164,8 @@ export async function startSpireServer(t: TestContext, port = 0): Promise<FakeSp
       AttestAgent(call: grpc.ServerDuplexStream<AttestAgentRequest, unknown>) {
         call.on('data', ({ step }: AttestAgentRequest) => {
           if (step.case !== 'params') return
+          // It knows the agent again.
+          fake.denies = undefined
           void agentSvid(step.value.params?.csr ?? Buffer.of()).then((svid) => {
             const value = { svid, reattestable: false }
             call.write(create(AttestAgentResponseSchema, { step: { case: 'result', value } }))

@@ -161,10 +161,10 @@ class Keeper {
   async #obtain(): Promise<{ readonly next: OwnSvid; readonly attested: boolean }> {
     const { svid, clock, recall } = this.#options
     const own = svid.current ?? recall()
-    if (own !== svid.current && own !== undefined && !this.#mustAttest)
-      return { next: own, attested: false }
+    if (own !== svid.current && own !== undefined) return { next: own, attested: false }
     const isValid = own !== undefined && clock.now() < own.notAfter
-    if (isValid && !own.reattestable && !this.#mustAttest) {
+    if (isValid && !own.reattestable) {
+      // Also where it is said to count no more: one of several servers may not have heard of it yet.
       try {
         return { next: await this.#renew(own), attested: false }
       } catch (thrown) {
