@@ -30,7 +30,10 @@ export function openStateFolder(libc: Libc, folder: string, uid: number): StateF
   }
   if (libc.lock(fd) !== 0) {
     closeSync(fd)
-    throw new SpindleError('config_invalid', `stateDir: ${folder} is in use by another agent`)
+    throw new SpindleError(
+      'config_invalid',
+      `stateDir: ${folder} is in use by another agent or server`,
+    )
   }
   // What an agent that was killed had half written may hold a key.
   removeTemporaries(folder)

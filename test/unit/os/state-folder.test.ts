@@ -20,7 +20,7 @@ test('openStateFolder() makes a folder of our own and lets nobody else hold it m
   assert.equal(statSync(join(folder, '.lock')).mode & 0o777, 0o600)
   assert.throws(() => openStateFolder(libc, folder, uid), {
     code: 'config_invalid',
-    message: /state is in use by another agent/,
+    message: /state is in use by another agent or server/,
   })
   first.close()
   openStateFolder(libc, folder, uid).close()
