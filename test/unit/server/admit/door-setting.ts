@@ -51,6 +51,8 @@ const described = (peer: ServerPeer): string =>
 
 const definition = serviceDefinition(AdminService)['GetStatus']!
 
+const LATE_MS = 20_000
+
 interface Options {
   readonly limits?: Partial<DoorLimits>
   readonly manual?: ManualClock
@@ -132,11 +134,17 @@ export async function setUp(
       return socket
     },
     async refused(count) {
-      const late = new Promise<never>((_, reject) =>
-        setTimeout(() => reject(new Error(`${count} refusals did not come`)), 5_000).unref(),
-      )
-      while (refusals.length < count)
-        await Promise.race([new Promise<void>((resolve) => (wake = resolve)), late])
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<never>((_, reject) => {
+        const why = new Error(`${count} refusals did not come`)
+        timer = setTimeout(() => reject(why), LATE_MS)
+      })
+      try {
+        while (refusals.length < count)
+          await Promise.race([new Promise<void>((resolve) => (wake = resolve)), late])
+      } finally {
+        clearTimeout(timer)
+      }
       return refusals
     },
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { placeOf, sharedPostgres } from '../../../contract/stores.ts'
-import { fleet, trustDomain } from './setting.ts'
+import { placeOf, sharedPostgres } from '../contract/stores.ts'
+import { fleet, trustDomain } from '../unit/server/issue/setting.ts'
 
 const POSTGRES = 'store: { kind: postgres, url: "postgres://spindle@127.0.0.1/spindle" }'
 
