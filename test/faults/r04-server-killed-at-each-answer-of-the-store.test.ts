@@ -1,3 +1,6 @@
+/**
+ * R04: a server is killed at each point where it would go on with what the store answers, once. What began it is not asked again.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { SlotStatus, SlotView } from '../../src/authority/authority.ts'
@@ -5,8 +8,6 @@ import type { Issuing } from '../../src/server/issue/issuing.ts'
 import type { StoredBundle } from '../../src/store/model.ts'
 import { fleet, mortal } from '../unit/server/issue/setting.ts'
 import type { Fleet } from '../unit/server/issue/setting.ts'
-
-/* A server that is killed: at each point where it would go on with what the store answers, once. What began it is not asked again. */
 
 const idOf = (slots: readonly SlotView[], wanted: SlotStatus): string =>
   slots.find(({ status }) => status === wanted)?.authorityId ?? ''
