@@ -80,7 +80,11 @@ export async function startServer(
   const sync = createSyncService({ ...parts, verifier: doors.verifier })
   const { all, close } = createServices({ ...parts, fleet: sync })
   const services = [sync, ...all]
-  const pruning = createPruning(parts)
+  const { pruneAgents } = config
+  const pruning = createPruning({
+    ...parts,
+    ...(pruneAgents !== undefined && { agents: pruneAgents }),
+  })
   for (const way of doors.ways) for (const service of services) service.addTo(way)
   const listen = await doors.start()
   const { descriptors } = kernel

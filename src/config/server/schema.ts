@@ -47,6 +47,22 @@ const rateLimit = z
   .prefault({})
   .describe('Whether calls that cost the server most are limited, for each address they come from.')
 
+const pruneAgents = z
+  .strictObject({
+    expiredFor: duration({ min: '1h', max: '3650d' })
+      .describe('How long ago the X.509-SVID of an agent has expired when the agent is forgotten.')
+      .meta({ example: '30d' }),
+    tofu: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        'Also those that could attest once only: whoever has their join token or name may then attest as new.',
+      )
+      .meta({ example: 'false' }),
+  })
+  .optional()
+  .describe('Forgets agents that are gone for good; banned ones stay. Unset: none is forgotten.')
+
 const store = z
   .discriminatedUnion('kind', [
     z
@@ -141,6 +157,7 @@ export const serverSchema = z.strictObject({
   authority: authoritySchema,
   svid,
   nodeAttestors,
+  pruneAgents,
   rateLimit,
   log: agentSchema.shape.log,
 })

@@ -45,6 +45,8 @@ export interface ServerConfig {
     readonly agentTtlMs: number
   }
   readonly nodeAttestors: NodeAttestorsConfig
+  /** undefined: no agent is forgotten. */
+  readonly pruneAgents: { readonly expiredForMs: number; readonly once: boolean } | undefined
   /** For each address; false: unlimited. */
   readonly rateLimit: { readonly attestation: boolean; readonly signing: boolean }
   readonly log: ServerFile['log']
@@ -93,6 +95,10 @@ function resolved(file: ServerFile, full: (path: string) => string): ServerConfi
     authority: serverAuthority(file.authority, full),
     svid: { ttlMs: ttl, jwtTtlMs: jwtTtl, agentTtlMs: agentTtl },
     nodeAttestors: resolvedNodeAttestors(file.nodeAttestors, full),
+    pruneAgents: file.pruneAgents && {
+      expiredForMs: file.pruneAgents.expiredFor,
+      once: file.pruneAgents.tofu,
+    },
     rateLimit: file.rateLimit,
     log: file.log,
   }

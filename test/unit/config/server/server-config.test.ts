@@ -49,6 +49,7 @@ test('readServerConfig() fills in every default and freezes what it gives', () =
     },
     svid: { ttlMs: 3_600_000, jwtTtlMs: 300_000, agentTtlMs: 3_600_000 },
     nodeAttestors: { joinToken: {}, x509pop: undefined, httpChallenge: undefined },
+    pruneAgents: undefined,
     rateLimit: { attestation: true, signing: true },
     log: { level: 'info', format: 'json' },
   })
@@ -100,6 +101,7 @@ log: { level: debug, format: text }
       },
       httpChallenge: undefined,
     },
+    pruneAgents: undefined,
     rateLimit: { attestation: true, signing: true },
     log: { level: 'debug', format: 'text' },
   })
@@ -202,4 +204,12 @@ test('readServerConfig() takes a PostgreSQL database by URL or by a file that ho
     ['store.url'],
   )
   assert(!JSON.stringify(warnings).includes('secret'))
+})
+
+test('readServerConfig() forgets agents only where it is said, and not those that could attest once alone', () => {
+  assert.equal(read(LEAST).config.pruneAgents, undefined)
+  const { config } = read(`${LEAST}pruneAgents: { expiredFor: 30d }\n`)
+  assert.deepEqual(config.pruneAgents, { expiredForMs: 30 * 86_400_000, once: false })
+  assert.equal(faultsOf(`${LEAST}pruneAgents: { tofu: true }\n`).length, 1)
+  assert.equal(faultsOf(`${LEAST}pruneAgents: { expiredFor: 1m }\n`).length, 1)
 })
