@@ -22,7 +22,7 @@ export function healthChecks(parts: {
   readonly authority: X509Authority
   readonly jwtAuthority: JwtAuthority
   readonly sources: Sources
-  readonly identities: Pick<Identities, 'missing'>
+  readonly identities: Pick<Identities, 'missing' | 'expired'>
   /** undefined: the authorities are the agent's own. */
   readonly server: ServerView | undefined
   readonly clock: Clock
@@ -75,7 +75,10 @@ function serverChecks(
   {
     sources,
     identities,
-  }: { readonly sources: Sources; readonly identities: Pick<Identities, 'missing'> },
+  }: {
+    readonly sources: Sources
+    readonly identities: Pick<Identities, 'missing' | 'expired'>
+  },
 ): readonly HealthCheck[] {
   return [
     {
@@ -83,13 +86,19 @@ function serverChecks(
       probes: ['ready'],
       async run() {
         const { fault, protocol } = state.current
-        if (fault === undefined)
-          return `${address}: connected${protocol === undefined ? '' : `, by ${protocol}`}`
+        if (fault === undefined) {
+          const connected = `${address}: connected${protocol === undefined ? '' : `, by ${protocol}`}`
+          const expired = identities.expired()
+          if (expired === 0) return connected
+          // A server that hangs looks like one that is there, for a while.
+          const which = `${countOf(expired)} in use expired and not signed anew`
+          throw new SpindleError('authority_unavailable', `${connected}; ${which}`)
+        }
         const told = `${address}: ${fault}`
         if (sources.entries.current === undefined) throw new SpindleError('not_ready', told)
         const missing = identities.missing()
         if (missing > 0) {
-          const lacking = `${missing} ${missing === 1 ? 'identity' : 'identities'} in use cannot be signed`
+          const lacking = `${countOf(missing)} in use cannot be signed`
           throw new SpindleError('authority_unavailable', `${told}; ${lacking}`)
         }
         return `${told}; what is valid is served until it expires`
@@ -98,6 +107,8 @@ function serverChecks(
     { name: 'bootstrap', probes: ['ready'], run: async () => state.current.bootstrap },
   ]
 }
+
+const countOf = (count: number): string => `${count} ${count === 1 ? 'identity' : 'identities'}`
 
 /** With `sds.unauthorized: close` a name that is not granted is refused where it is not found otherwise. */
 const ANSWERS: readonly ErrorCode[] = ['not_found', 'request_invalid']

@@ -40,6 +40,7 @@ export function createFakeIdentities(): FakeIdentities {
     find: (entryId) => ({ ...reading(entryId), retryAt: undefined }),
     current: () => Array.from(identities.values()),
     missing: () => 0,
+    expired: () => 0,
     onChange(listen) {
       const own = (entryId: string): void => listen(entryId)
       listeners.add(own)

@@ -99,6 +99,11 @@ export class HeldIdentity {
     return latest !== undefined && now < latest.svid.notAfter ? latest : undefined
   }
 
+  /** It had one, and has not got the next. */
+  get hasExpired(): boolean {
+    return this.#latest !== undefined && this.current === undefined
+  }
+
   get issuing(): boolean {
     return this.#issuing
   }

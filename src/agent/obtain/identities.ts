@@ -35,6 +35,8 @@ export interface Identities {
   current(): readonly Identity[]
   /** How many are in use and have none that may be served: never issued, or expired. */
   missing(): number
+  /** How many of those had one, which has expired. */
+  expired(): number
   /** `listen` is called whenever the `current` of an entry's identity is another, or none any more. */
   onChange(listen: (entryId: string) => void): () => void
   /**
@@ -112,6 +114,12 @@ class HeldIdentities implements Identities, Keeper {
     let count = 0
     for (const held of this.#held.values())
       if (held.leases > 0 && held.current === undefined) count++
+    return count
+  }
+
+  expired(): number {
+    let count = 0
+    for (const held of this.#held.values()) if (held.leases > 0 && held.hasExpired) count++
     return count
   }
 

@@ -49,7 +49,7 @@ async function healthOf(t: TestContext, code: ErrorCode | undefined) {
       authority,
       jwtAuthority,
       sources: sources as unknown as Sources,
-      identities: { missing: () => 0 },
+      identities: { missing: () => 0, expired: () => 0 },
       server: undefined,
       clock: systemClock,
     }),
@@ -102,13 +102,13 @@ test('an agent without a key that signs JWT-SVIDs is live and not ready', async 
 test('an agent with a server is ready while it serves what is valid, and says what it has of the server', async () => {
   const state = createFeed<LinkState>({ ...UP, bootstrap: 'unverified' })
   const entries = createFeed<Registry | undefined>(undefined)
-  let missing = 0
+  let [missing, expired] = [0, 0]
   const checks = healthChecks({
     socket: '/nowhere',
     authority: createFakeAuthority(systemClock),
     jwtAuthority: createFakeJwtAuthority(systemClock),
     sources: { entries, states: () => [] } as unknown as Sources,
-    identities: { missing: () => missing },
+    identities: { missing: () => missing, expired: () => expired },
     server: { address: 'h:1', state, cache: undefined },
     clock: systemClock,
   })
@@ -125,6 +125,12 @@ test('an agent with a server is ready while it serves what is valid, and says wh
     false,
   )
   assert.equal(await run('server'), 'ok h:1: connected, by sync')
+  expired = 1
+  assert.equal(
+    await run('server'),
+    'SpindleError: h:1: connected, by sync; 1 identity in use expired and not signed anew',
+  )
+  expired = 0
   assert.equal(await run('bootstrap'), 'ok unverified')
   state.set({ ...UP, fault: 'connection refused' })
   assert.equal(await run('server'), 'SpindleError: h:1: connection refused')

@@ -21,20 +21,21 @@ test('acquire: issues at once, by what the entry says, and tells when it is ther
   assert.equal(request?.ttlMs, 5 * MINUTE)
 })
 
-test('missing: entries in use that have nothing to serve, until they do and again once it expired', async (t) => {
+test('missing, expired: entries in use that have nothing to serve, until they do and again once it expired', async (t) => {
   const { clock, authority, identities } = setting(t)
   authority.failure = unavailable()
   const lease = identities.acquire(entry('web'))
   await settle()
-  assert.equal(identities.missing(), 1)
+  const counts = () => [identities.missing(), identities.expired()]
+  assert.deepEqual(counts(), [1, 0])
   authority.failure = undefined
   await clock.advance(MINUTE)
-  assert.equal(identities.missing(), 0)
+  assert.deepEqual(counts(), [0, 0])
   authority.failure = unavailable()
   await clock.advance(2 * HOUR)
-  assert.equal(identities.missing(), 1)
+  assert.deepEqual(counts(), [1, 1])
   lease.release()
-  assert.equal(identities.missing(), 0)
+  assert.deepEqual(counts(), [0, 0])
 })
 
 test('acquire: the same entry id is one identity, whoever asks', async (t) => {

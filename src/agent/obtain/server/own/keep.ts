@@ -81,6 +81,7 @@ class Keeper {
   #renewAt = 0
   #obtainedAt = 0
   #failures = 0
+  #wasAnswered = false
   #mustAttest = false
   #isBanned = false
   #closed = false
@@ -213,6 +214,9 @@ class Keeper {
     const denial = denialOf(thrown)
     this.#isBanned = denial === 'banned'
     const answered = thrown instanceof CallFault && thrown.answered
+    // How long it was away is no reason to wait for long once it says no: an operator may be at it.
+    if (answered !== this.#wasAnswered) this.#failures = 0
+    this.#wasAnswered = answered
     this.fault.set(this.#words(thrown, answered))
     const limits = this.#isBanned ? BANNED : answered ? REFUSED : UNREACHABLE
     const lifeLeftMs =
