@@ -108,7 +108,12 @@ export function createSteps(kind: 'x509' | 'jwt', parts: LocalAuthorityParts): S
       if (id === '') throw invalid('no authority ID provided')
       const next = successor(slots())
       if (next?.authorityId !== id) throw notPrepared(slots(), id)
-      await attempt(`failed to activate ${NAMES[kind]} authority`, () => authority.activate())
+      try {
+        await attempt(`failed to activate ${NAMES[kind]} authority`, () => authority.activate())
+      } catch (refusal) {
+        // Another operator was first.
+        throw successor(slots())?.authorityId === id ? refusal : notPrepared(slots(), id)
+      }
       const active = expectActive()
       if (active.authorityId !== id) throw notPrepared(slots(), id)
       return done('activate', active, asked)

@@ -94,6 +94,18 @@ for (const kind of kinds)
       )
     })
 
+    test('of two operators who activate the same one at once, one does', async (t) => {
+      const { step, show } = await openKind(t, kind)
+      const [first] = await show()
+      const { authorityId: next } = await step('prepare')
+      const both = await Promise.allSettled([step('activate', next), step('activate', next)])
+      assert.equal(both[0].status, 'fulfilled')
+      assert(both[1].status === 'rejected')
+      const { code, details } = both[1].reason as { code: number; details: string }
+      assert.deepEqual([code, details], [status.INVALID_ARGUMENT, 'unexpected authority ID'])
+      assert.deepEqual(await show(), [next, undefined, first])
+    })
+
     test('what is not due is refused in SPIRE’s words, and changes nothing', async (t) => {
       const { step, show, published, audited, faults } = await openKind(t, kind)
       const [first = ''] = await show()
