@@ -43,7 +43,10 @@ export interface Publication {
   above(keys: readonly PublicKey[]): Promise<readonly PublicKey[]>
   /** Told of the bundle as it is in the store: puts back what is missing of this server's part. */
   check(bundle: StoredBundle | undefined): void
-  /** Begins to say that this server is there, and to tidy up. @throws SpindleError `store_unavailable` */
+  /**
+   * Begins to say that this server is there, and to tidy up. A store that takes no change does not stop a server that it knows.
+   * @throws SpindleError `store_unavailable`
+   */
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -197,7 +200,14 @@ export function createPublication(options: PublicationOptions): Publication {
       for (const [kind] of lacking) if (!closed) void attempt(() => publish(kind))
     },
     async start() {
-      await inLine(beat)
+      try {
+        await inLine(beat)
+      } catch (thrown) {
+        // A full disk is no reason not to serve what is there. One that is not known must be, before its authorities are.
+        if (!(await store.servers.list()).some(({ id }) => id === serverId)) throw thrown
+        faulty = true
+        onFault(messageOf(thrown))
+      }
       arm()
     },
     async close() {

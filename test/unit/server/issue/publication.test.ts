@@ -6,7 +6,9 @@ import { authorityIdOf } from '../../../../src/certs/issuer.ts'
 import { parseCertificate } from '../../../../src/certs/parse.ts'
 import { generateKey } from '../../../../src/certs/keys.ts'
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
 import type { StoredBundle } from '../../../../src/store/model.ts'
+import type { Store } from '../../../../src/store/port.ts'
 import { until } from '../../../fakes/until.ts'
 import { fleet, trustDomain } from './setting.ts'
 
@@ -69,6 +71,27 @@ test('while the store is away the present authority signs on: a next one that it
   at.away = false
   await x509.reload()
   assert.equal(idOf(x509.state.current.slots, 'active'), next)
+})
+
+test('where the store takes no change a server that it knows starts, and says so; one that it does not know does not start', async (t) => {
+  const at = await fleet(t)
+  const known = at.server('a')
+  const before = await known.open()
+  await before.close()
+  const seen = () => Promise.reject(new SpindleError('store_unavailable', 'the disk is full'))
+  const { bundles, authorities } = at.store
+  const full = { bundles, authorities, servers: { list: () => at.store.servers.list(), seen } }
+  const store = full as unknown as Store
+  const after = await known.open({ store })
+  t.after(() => after.close())
+  assert.deepEqual(after.x509.state.current, before.x509.state.current)
+  const told = known.events.filter(({ of }) => of === 'publication')
+  assert.deepEqual(told, [{ of: 'publication', fault: 'the disk is full' }])
+  const other = at.server(
+    'b',
+    'store: { kind: postgres, url: "postgres://spindle@127.0.0.1/spindle" }',
+  )
+  await assert.rejects(other.open({ store }), { code: 'store_unavailable' })
 })
 
 test('after the clock went back to before its life an authority signs on, until the next one was in the bundle for long enough', async (t) => {
