@@ -10,6 +10,7 @@ import { BY_PATH, ROOT } from '../docs/pages.ts'
 
 const FOLDER = join(ROOT, 'examples/systemd')
 const UNIT = join(FOLDER, 'spindle-agent.service')
+const SERVER_UNIT = join(FOLDER, 'spindle-server.service')
 const FILES_UNIT = join(FOLDER, 'spindle-files@.service')
 /** 0 is nothing exposed, 10 everything; below 2 `systemd-analyze` calls it good. */
 const MOST_EXPOSED = 1.7
@@ -34,6 +35,10 @@ test('systemd-analyze verify finds nothing in the unit of the agent', (t) => {
   verify(t, UNIT, 'spindle-agent.service')
 })
 
+test('systemd-analyze verify finds nothing in the unit of the server', (t) => {
+  verify(t, SERVER_UNIT, 'spindle-server.service')
+})
+
 test('systemd-analyze verify finds nothing in the unit of spindle files', (t) => {
   verify(t, FILES_UNIT, 'spindle-files@root.service')
 })
@@ -53,7 +58,7 @@ function verify(t: TestContext, unit: string, name: string): void {
 
 test('systemd-analyze security scores each unit as little exposed', (t) => {
   const most = `--threshold=${MOST_EXPOSED * 10}`
-  for (const unit of [UNIT, FILES_UNIT]) {
+  for (const unit of [UNIT, SERVER_UNIT, FILES_UNIT]) {
     const said = run(t, 'systemd-analyze', 'security', '--offline=true', most, unit)
     if (said !== undefined) assert.match(said, /Overall exposure level .*: \d\.\d OK/)
   }
