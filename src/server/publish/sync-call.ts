@@ -120,7 +120,7 @@ export class SyncCall implements OpenCall {
     this.#opened = true
     this.#busy = true
     this.#deadline?.cancel()
-    this.#context.runs(this.peer.svid.spiffeId, agentVersion)
+    this.#context.runs(this.peer, agentVersion)
     this.#begin(readToken(resumeToken)).catch((thrown: unknown) => this.#fail(thrown))
   }
 

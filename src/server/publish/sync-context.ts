@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts'
 import type { Slices } from '../../runtime/slices.ts'
-import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { Refusal } from '../../wire/status.ts'
 import type { PeerSvid, RemotePeer } from '../admit/peer.ts'
 import type { Registry } from '../enroll/registry.ts'
@@ -46,7 +46,7 @@ export interface SyncContext {
   /** undefined: too many, or not known. */
   changedSince(revision: number): Promise<ChangedNames | undefined>
   /** The agent said which version it runs. */
-  runs(agent: SpiffeId, version: string): void
+  runs(peer: SyncPeer, version: string): void
   /** The call is to hear of the bundles of other trust domains now than before. */
   follow(
     call: OpenCall,

@@ -7,7 +7,7 @@ import { SyncService } from '../../gen/spindle/sync/v1/sync_pb.js'
 import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, codeOf, messageOf } from '../../runtime/errors.ts'
 import { createSlices, onceATurn } from '../../runtime/slices.ts'
-import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { Store } from '../../store/port.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { serviceDefinition } from '../../wire/service.ts'
@@ -82,7 +82,7 @@ export function createSyncService(parts: SyncParts): SyncPublishing {
     refusalOf: refusals(parts),
     tokenOf: (holding) => tokenOf(holding, registry.position, encoder.digestOf),
     changedSince: (revision) => changesSince(parts, revision),
-    runs: (agent, version) => void noteVersion(parts, agent, version),
+    runs: (peer, version) => void noteVersion(parts, peer, version),
     follow: calls.follow,
     failed: (call, thrown) => reportFailure(log, call, thrown),
     closed(call, error) {
@@ -164,13 +164,17 @@ async function changesSince(
 }
 
 async function noteVersion(
-  { registry, store, log }: SyncParts,
-  id: SpiffeId,
+  { registry, store, audit, log }: SyncParts,
+  peer: SyncPeer,
   version: string,
 ): Promise<void> {
+  const id = peer.svid.spiffeId
   if (!SHOWABLE.test(version) || registry.agent(id)?.version === version) return
   try {
-    await store.agents.change(id, (agent) => agent && { ...agent, version })
+    const changed = await store.agents.change(id, (agent) => agent && { ...agent, version })
+    if (changed === undefined) return
+    const of = { caller: auditCaller(peer), method: METHOD, object: 'agent', key: id } as const
+    audit.write({ event: 'changed', ...of, action: 'version' })
   } catch (thrown) {
     log.debug({ agent: id, error: messageOf(thrown) }, 'the version of an agent was not stored')
   }

@@ -194,7 +194,7 @@ test('Sync ends the call of an agent whose SVID an authority signed that is trus
 })
 
 test('Sync keeps the version an agent says it runs, if it can be shown', async (t) => {
-  const { store, registry, attest, call } = await setUp(t)
+  const { store, registry, attest, call, audited } = await setUp(t)
   const key = await attest(A)
   for (const [said, kept] of [
     ['spindle 1.2', 'spindle 1.2'],
@@ -210,6 +210,13 @@ test('Sync keeps the version an agent says it runs, if it can be shown', async (
     agent.cancel()
     await agent.ended()
   }
+  assert.deepEqual(
+    audited.map((line) => line.event === 'changed' && [line.action, line.key]),
+    [
+      ['version', a],
+      ['version', a],
+    ],
+  )
 })
 
 test('Sync ends its calls with UNAVAILABLE when the server stops, and takes none any more', async (t) => {
