@@ -98,7 +98,8 @@ async function changedEntries(client: SecureClient, before: Held): Promise<Entri
     call.end()
     const there = new Set(revisions.map(({ id }) => id))
     // Deleted since: it is among neither the entries nor, next time, the revisions.
-    for (const id of wanted) if (!entries.some((entry) => entry.id === id)) there.delete(id)
+    const sent = new Set(entries.map(({ id }) => id))
+    for (const id of wanted) if (!sent.has(id)) there.delete(id)
     return {
       entries,
       removedEntries: Array.from(before.entries.keys()).filter((id) => !there.has(id)),
