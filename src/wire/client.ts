@@ -1,7 +1,6 @@
 /** A grpc-js client of services at one address: a deadline on every call that ends by itself, a signal for those that do not. */
 import type {
   DescMessage,
-  DescMethod,
   DescMethodServerStreaming,
   DescMethodUnary,
   MessageInitShape,
@@ -12,7 +11,7 @@ import * as grpc from '@grpc/grpc-js'
 import type { Clock } from '../runtime/clock.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { SpindleError } from '../runtime/errors.ts'
-import { serviceDefinition } from './service.ts'
+import { methodDefinition } from './service.ts'
 import { errorOfStatus } from './status.ts'
 
 /** Where a service listens: a path, or an IP address and a port. No name that something would have to resolve. */
@@ -70,7 +69,7 @@ export function createRpcClient(address: Address, options: ClientOptions = {}): 
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
   return {
     call(method, request, { deadlineMs }) {
-      const definition = definitionOf(method)
+      const definition = methodDefinition(method)
       return new Promise((resolve, reject) => {
         client.makeUnaryRequest(
           definition.path,
@@ -88,7 +87,7 @@ export function createRpcClient(address: Address, options: ClientOptions = {}): 
     },
     async *stream(method, request, { signal }) {
       if (signal.aborted) return
-      const definition = definitionOf(method)
+      const definition = methodDefinition(method)
       const call = client.makeServerStreamRequest(
         definition.path,
         definition.requestSerialize,
@@ -109,12 +108,6 @@ export function createRpcClient(address: Address, options: ClientOptions = {}): 
     },
     close: () => client.close(),
   }
-}
-
-function definitionOf(method: DescMethod): grpc.MethodDefinition<unknown, unknown> {
-  const definition = serviceDefinition(method.parent)[method.name]
-  if (definition === undefined) throw new TypeError(`no method ${method.name}`)
-  return definition
 }
 
 /** `/run/spindle/agent.sock`, `tcp://127.0.0.1:8000` */

@@ -7,7 +7,6 @@ import type { DetailedPeerCertificate, PeerCertificate, SecureContext } from 'no
 import { isIP } from 'node:net'
 import type {
   DescMessage,
-  DescMethod,
   DescMethodBiDiStreaming,
   DescMethodUnary,
   MessageInitShape,
@@ -19,7 +18,8 @@ import type { Clock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { status } from '../runtime/grpc-status.ts'
 import { CallFault, moreOf } from './call-fault.ts'
-import { serviceDefinition } from './service.ts'
+import { isOfGrpcJs } from './no-answer.ts'
+import { methodDefinition } from './service.ts'
 import { endSilentPeers } from './silent-peers.ts'
 
 export interface SecureClientOptions {
@@ -114,7 +114,7 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
   const faultOf = (failure: grpc.ServiceError): CallFault => callFault(failure, shown, refusal)
   return {
     call(method, request, { deadlineMs }) {
-      const definition = definitionOf(method)
+      const definition = methodDefinition(method)
       return new Promise((resolve, reject) => {
         let late = false
         const call = client.makeUnaryRequest(
@@ -138,7 +138,7 @@ export function createSecureClient(options: SecureClientOptions): SecureClient {
       })
     },
     bidi(method, { deadlineMs } = {}) {
-      const definition = definitionOf(method)
+      const definition = methodDefinition(method)
       const call = client.makeBidiStreamRequest(
         definition.path,
         definition.requestSerialize,
@@ -221,15 +221,6 @@ function targetOf(host: string, shown: string): string {
   return family === 6 ? `ipv6:${shown}` : `ipv4:${shown}`
 }
 
-function definitionOf(method: DescMethod): grpc.MethodDefinition<unknown, unknown> {
-  const definition = serviceDefinition(method.parent)[method.name]
-  if (definition === undefined) throw new TypeError(`no method ${method.name}`)
-  return definition
-}
-
-/** What grpc-js says by itself where no server answered. */
-const NO_ANSWER =
-  /^(?:No connection established|Connection dropped|Channel closed|Name resolution|(?:read|write) E[A-Z]+)|\bconnect E[A-Z]+\b/
 /** What OpenSSL says of a server's certificate, in grpc-js's text. */
 const NO_PATH = /self-signed certificate|unable to (?:get|verify)|certificate has expired/i
 const NOT_YET = /certificate is not yet valid/i
@@ -243,7 +234,7 @@ function callFault(
 ): CallFault {
   const { details } = failure
   const common = { status: failure.code, details }
-  if (failure.code !== status.UNAVAILABLE || !NO_ANSWER.test(details)) {
+  if (failure.code !== status.UNAVAILABLE || !isOfGrpcJs(details)) {
     const message = `${shown} answered: ${failure.details || `status ${failure.code}`}`
     const more = moreOf(failure.metadata)
     return new CallFault({

@@ -1,5 +1,5 @@
 /** A service descriptor of protobuf-es as a service definition of grpc-js. */
-import type { DescMessage, DescService, MessageShape } from '@bufbuild/protobuf'
+import type { DescMessage, DescMethod, DescService, MessageShape } from '@bufbuild/protobuf'
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { MethodDefinition } from '@grpc/grpc-js'
 
@@ -41,6 +41,13 @@ function deserializerOfStream(schema: DescMessage): (bytes: Buffer) => unknown {
       return new Unreadable()
     }
   }
+}
+
+/** What a client calls `method` by. */
+export function methodDefinition(method: DescMethod): AnyMethod {
+  const definition = serviceDefinition(method.parent)[method.name]
+  if (definition === undefined) throw new TypeError(`no method ${method.name}`)
+  return definition
 }
 
 /** Method names are those of the .proto file (`StreamSecrets`). A message of a client's stream may be Unreadable. */

@@ -1,6 +1,7 @@
 import type { SelectQueryBuilder } from 'kysely'
 import { parseEntryId } from '../../registration/server-entry.ts'
 import type { EntryId, ServerEntry } from '../../registration/server-entry.ts'
+import { drawUuid } from '../../runtime/random.ts'
 import type { Random } from '../../runtime/random.ts'
 import { nextTurn } from '../../runtime/slices.ts'
 import { reading } from '../engine.ts'
@@ -53,7 +54,7 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
       const named = entries.map((entry) => ({
         ...entry,
         ...checkedEntry(entry),
-        id: entry.id ?? drawnId(random),
+        id: entry.id ?? parseEntryId(drawUuid(random)),
       }))
       return await writer.write(async (write) => {
         const outcomes: Created[] = []
@@ -235,15 +236,6 @@ async function countOf(query: SelectQueryBuilder<Tables, 'entries', object>): Pr
 function federationCondition(trustDomain: string) {
   const row = { owner: 'entries.id', count: 'federation_count' }
   return setCondition('entry_federation', row, { match: 'any', of: [trustDomain] })
-}
-
-/** A UUID of version 4, as SPIRE's ids are. */
-function drawnId(random: Random): EntryId {
-  const bytes = random.bytes(16)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return parseEntryId(hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'))
 }
 
 function* chunks<T>(all: readonly T[]): Iterable<readonly T[]> {

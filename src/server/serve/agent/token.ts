@@ -3,7 +3,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { CreateJoinTokenRequest } from '#spire/api/server/agent/v1/agent_pb.js'
 import type { JoinTokenSchema } from '#spire/api/types/jointoken_pb.js'
 import { parseSelector } from '../../../registration/selector.ts'
-import type { Random } from '../../../runtime/random.ts'
+import { drawUuid } from '../../../runtime/random.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { NewEntry } from '../../../store/model.ts'
@@ -25,7 +25,8 @@ export async function createJoinToken(
   const alias =
     request.agentId &&
     reading('invalid agent ID', () => readWorkloadId(request.agentId, trustDomain))
-  const text = request.token === '' ? newToken(random) : request.token
+  // As SPIRE's tokens are.
+  const text = request.token === '' ? drawUuid(random) : request.token
   const agentId = agentIdFor(text, parts)
   // Whole seconds, as it is told.
   const expiresAt = (Math.floor(clock.now() / 1_000) + request.ttl) * 1_000
@@ -38,14 +39,6 @@ export async function createJoinToken(
   parts.audit.write({ event: 'changed', caller, method, ...about })
   if (alias !== undefined) await parts.registry.caughtUp()
   return { value: text, expiresAt: BigInt(expiresAt / 1_000) }
-}
-
-/** A UUID of version 4, as SPIRE's tokens are. */
-function newToken(random: Random): string {
-  const bytes = random.bytes(16)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 /** The text is in the ID of the agent. @throws WordedStatus, which does not quote it */

@@ -8,7 +8,7 @@ import type {
 } from '#spire/api/server/svid/v1/svid_pb.js'
 import type { JWTSVIDSchema } from '#spire/api/types/jwtsvid_pb.js'
 import { codeOf } from '../../../runtime/errors.ts'
-import type { Random } from '../../../runtime/random.ts'
+import { drawUuid } from '../../../runtime/random.ts'
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { Issuance } from '../../audit/audit.ts'
 import { idMessage, readWorkloadId } from '../api/ids.ts'
@@ -28,7 +28,7 @@ export async function newJwtSvid(
   if (entry === undefined) throw asCall(NOT_YOURS)
   const { id, revision, jwtSvidTtlMs: ttlMs = parts.svid.jwtTtlMs, hint } = entry
   const spiffeId = workload(parts, idMessage(entry.spiffeId))
-  const jti = entry.jwtSvidIncludeJti ? uuid(parts.random) : undefined
+  const jti = entry.jwtSvidIncludeJti ? drawUuid(parts.random) : undefined
   const of = { entryId: id, entryRevision: revision }
   const svid = await sign(parts, { spiffeId, audience, ttlMs, jti, of }, asked)
   return { svid: { ...svid, hint } }
@@ -80,12 +80,4 @@ async function sign(
     issuedAt: BigInt(issuedAt / 1000),
     expiresAt: BigInt(expiresAt / 1000),
   }
-}
-
-/** RFC 9562 5.4, as SPIRE names tokens. */
-function uuid(random: Random): string {
-  const bytes = random.bytes(16)
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
