@@ -15,12 +15,12 @@ async function expectNothingServed(made: FleetInTime, laterMs: number): Promise<
   const { agent, client, stream, serverTime, agentTime } = made
   const before = stream.received.length
   for (const time of [serverTime, agentTime]) time.set(laterMs)
-  await eventually('not ready', async () => (await fetch(`${agent.http}/ready`)).status === 503)
-  const late = client.stream(SpiffeWorkloadAPI.method.fetchX509SVID)
   await eventually(
     'each has expired',
     () => agent.child.output().split('X.509-SVID expired').length > IDENTITIES,
   )
+  const late = client.stream(SpiffeWorkloadAPI.method.fetchX509SVID)
+  assert.equal((await fetch(`${agent.http}/ready`)).status, 503)
   assert.equal(stream.received.length, before)
   assert.equal(stream.ended, undefined, 'no stream is closed for it')
   assert.equal(late.received.length, 0, 'nothing expired is served')
