@@ -1,7 +1,4 @@
-import { createRateLimits } from '../../admit/rate-limits.ts'
-import type { RateLimits } from '../../admit/rate-limits.ts'
-import { refused } from '../worded.ts'
-import { codeOf, ERRORS } from '../../../runtime/errors.ts'
+import { createTurn } from '../api/turns.ts'
 import type { Asked } from '../service.ts'
 import type { AgentParts } from './parts.ts'
 
@@ -25,24 +22,16 @@ export function createTurns(parts: AgentParts): Turns {
     attestationsPerSecond = ATTESTATIONS_PER_SECOND,
     signingsPerSecond = SIGNINGS_PER_SECOND,
   } = parts
-  const limits = (perSecond: number | false, longestWaitMs?: number): RateLimits | undefined =>
-    perSecond === false
-      ? undefined
-      : createRateLimits({ clock, perSecond, ...(longestWaitMs && { longestWaitMs }) })
-  const turn =
-    (what: string, limited: RateLimits | undefined) =>
-    async ({ peer }: Asked): Promise<void> => {
-      if (peer.kind === 'local') return
-      try {
-        await limited?.take(peer.address, 1)
-      } catch (thrown) {
-        const why = `rejecting request due to ${what} rate limiting`
-        throw refused(ERRORS[codeOf(thrown)].grpc, why, thrown)
-      }
-    }
+  const attest = createTurn({
+    clock,
+    perSecond: attestationsPerSecond,
+    longestWaitMs: LONGEST_WAIT_MS,
+  })
+  const renew = createTurn({ clock, perSecond: signingsPerSecond })
+  const report = createTurn({ clock, perSecond: REPORTS_PER_SECOND })
   return {
-    attest: turn('attest agent', limits(attestationsPerSecond, LONGEST_WAIT_MS)),
-    renew: turn('renew agent', limits(signingsPerSecond)),
-    report: turn('post status', limits(REPORTS_PER_SECOND)),
+    attest: (asked) => attest('attest agent rate limiting', asked),
+    renew: (asked) => renew('renew agent rate limiting', asked),
+    report: (asked) => report('post status rate limiting', asked),
   }
 }

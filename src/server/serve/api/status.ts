@@ -3,7 +3,6 @@ import type { StatusSchema } from '../../../gen/spire/api/types/status_pb.js'
 import { ERRORS, SpindleError, messageOf } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { wordedStatus } from '../../../wire/status.ts'
-import type { WordedStatus } from '../../../wire/status.ts'
 
 /** The outcome of one item of a batch: `spire.api.types.Status`. */
 export type ItemStatus = MessageInitShape<typeof StatusSchema> & {
@@ -24,18 +23,13 @@ export function itemFault(what: string, thrown: unknown): ItemStatus {
   return { code: ERRORS[thrown.code].grpc, message: `${what}: ${messageOf(thrown)}` }
 }
 
-/** The same as the refusal of a whole call. */
-export function callFault(what: string, thrown: unknown): WordedStatus {
-  const { code, message } = itemFault(what, thrown)
-  return wordedStatus(code, message)
-}
-
 /** What `read` returns; where it throws on purpose the whole call is refused. @throws WordedStatus */
 export function reading<T>(what: string, read: () => T): T {
   try {
     return read()
   } catch (thrown) {
-    throw callFault(what, thrown)
+    const { code, message } = itemFault(what, thrown)
+    throw wordedStatus(code, message)
   }
 }
 

@@ -8,9 +8,9 @@ import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { PublicKey, StoredBundle, X509Authority } from '../../../store/model.ts'
 import { wordedStatus } from '../../../wire/status.ts'
-import { createRateLimits } from '../../admit/rate-limits.ts'
 import { auditBundle } from '../api/audit.ts'
-import { callFault, reading } from '../api/status.ts'
+import { reading } from '../api/status.ts'
+import { createTurn } from '../api/turns.ts'
 import type { Asked } from '../service.ts'
 import { readJwtAuthorities, readWitAuthorities, readX509Authorities } from './message.ts'
 import type { BundleServiceParts } from './parts.ts'
@@ -33,16 +33,8 @@ export interface OwnBundle {
 
 export function createOwnBundle(parts: BundleServiceParts): OwnBundle {
   const { trustDomain, store, registry } = parts
-  const limits = createRateLimits({ clock: parts.clock, perSecond: PUBLISHED_PER_SECOND })
+  const turn = createTurn({ clock: parts.clock, perSecond: PUBLISHED_PER_SECOND })
 
-  const turn = async ({ peer }: Asked): Promise<void> => {
-    if (peer.kind === 'local') return
-    try {
-      await limits.take(peer.address, 1)
-    } catch (thrown) {
-      throw callFault('rejecting request due to key publishing rate limiting', thrown)
-    }
-  }
   const add = async (
     addition: Addition,
     { action, asked }: { readonly action: string; readonly asked: Asked },
@@ -82,7 +74,7 @@ export function createOwnBundle(parts: BundleServiceParts): OwnBundle {
       return add(addition, { action: 'append', asked })
     },
     async publishJwt({ jwtAuthority }, asked) {
-      await turn(asked)
+      await turn('key publishing rate limiting', asked)
       if (jwtAuthority === undefined)
         throw wordedStatus(status.INVALID_ARGUMENT, 'missing JWT authority')
       const jwt = reading('invalid JWT authority', () => readJwtAuthorities([jwtAuthority]))

@@ -1,0 +1,29 @@
+/** How often one address may ask, as SPIRE's API has it. A process of this host is not counted. */
+import type { Clock } from '../../../runtime/clock.ts'
+import { codeOf, ERRORS } from '../../../runtime/errors.ts'
+import { createRateLimits } from '../../admit/rate-limits.ts'
+import type { Asked } from '../service.ts'
+import { refused } from '../worded.ts'
+
+/** Resolves when it is the turn of who asks. @throws WordedStatus that names the `limit`, where the line is too long */
+export type Turn = (limit: string, asked: Asked, count?: number) => Promise<void>
+
+export function createTurn({
+  perSecond,
+  ...options
+}: {
+  readonly clock: Clock
+  /** Of one address; false: as many as come. */
+  readonly perSecond: number | false
+  readonly longestWaitMs?: number
+}): Turn {
+  const limits = perSecond === false ? undefined : createRateLimits({ ...options, perSecond })
+  return async (limit, { peer }, count = 1) => {
+    if (peer.kind === 'local') return
+    try {
+      await limits?.take(peer.address, count)
+    } catch (thrown) {
+      throw refused(ERRORS[codeOf(thrown)].grpc, `rejecting request due to ${limit}`, thrown)
+    }
+  }
+}
