@@ -56,7 +56,7 @@ export interface OwnSvidKeeper {
 
 const LEAST_LIFE_MS = 2_000
 /** The wall clock may go another way than timers do. */
-const LOOK_AGAIN_MS = 30_000
+const LOOK_AGAIN_MS = 10_000
 const UNREACHABLE = { baseMs: 500, maxMs: 10_000 }
 /** Where the server has said no: to ask again soon would be answered alike. */
 const REFUSED = { baseMs: 1_000, maxMs: 60_000 }
