@@ -1,17 +1,13 @@
 /** A server in this process, and `spindle …` as an operator types it beside it. */
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
 import { writeCsr } from '../../../../src/certs/csr/write.ts'
 import { generateKey } from '../../../../src/certs/keys.ts'
 import { run } from '../../../../src/cli/program.ts'
-import { readServerConfig } from '../../../../src/config/server/server-config.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
-import { systemRandom } from '../../../../src/runtime/random.ts'
-import { startServer } from '../../../../src/server/server.ts'
-import { createLog } from '../../../../src/telemetry/log.ts'
 import { createSecureClient } from '../../../../src/wire/secure-client.ts'
-import { temporaryFolder } from '../../../fakes/folder.ts'
+import { runServer } from '../../../fakes/running-server.ts'
+import type { RunningServer } from '../../../fakes/running-server.ts'
 
 export interface Ran {
   readonly code: number
@@ -32,24 +28,8 @@ export interface Operator {
 }
 
 export async function startOperator(t: TestContext): Promise<Operator> {
-  const folder = temporaryFolder(t)
-  const text = `trustDomain: example.org
-listen: 127.0.0.1:0
-admin: { socket: admin/server.sock }
-http: false
-stateDir: state
-nodeAttestors: { joinToken: {} }
-`
-  const { config } = readServerConfig(text, { file: join(folder, 'server.yaml') })
-  const stream = { write: () => true }
-  const server = await startServer(config, {
-    clock: systemClock,
-    random: systemRandom,
-    log: createLog({ level: 'error', format: 'text', stream, clock: systemClock }),
-    auditStream: stream,
-    version: 'test',
-  })
-  t.after(() => server.stop())
+  const more = 'nodeAttestors: { joinToken: {} }'
+  const { folder, server, address } = await runServer(t, { more })
   const socket = server.addresses.adminSocket
   const operator: Operator = {
     folder,
@@ -65,7 +45,7 @@ nodeAttestors: { joinToken: {} }
     },
     async attest() {
       const token = (await operator.out('token generate')).trim().replace('Token: ', '')
-      await attest(server.addresses.listen, token)
+      await attest(address, token)
       return `spiffe://example.org/spire/agent/join_token/${token}`
     },
   }
@@ -85,11 +65,9 @@ export async function command(args: readonly string[], input?: string): Promise<
   return { code, out, err }
 }
 
-async function attest(listen: string, token: string): Promise<void> {
-  const [host = '', port = ''] = listen.split(':')
+async function attest(address: RunningServer['address'], token: string): Promise<void> {
   const client = createSecureClient({
-    host,
-    port: Number(port),
+    ...address,
     serverName: 'example.org',
     roots: undefined,
     verify: () => undefined,

@@ -10,7 +10,7 @@ import { createFleet } from '../../../server/admit/fleet.ts'
 import { temporaryFolder } from '../../../../fakes/folder.ts'
 import { until } from '../../../../fakes/until.ts'
 import { openLink, runServer } from './setting.ts'
-import type { RunningServer } from './setting.ts'
+import type { OperatedServer } from './setting.ts'
 
 const isUp = ({ fault }: LinkState): boolean => fault === undefined
 
@@ -34,7 +34,7 @@ async function filesOf(
 
 async function attested(
   t: TestContext,
-  { address, operator }: RunningServer,
+  { address, operator }: OperatedServer,
   attest: ServerLinkConfig['attest'],
 ): Promise<LinkState> {
   const file = join(temporaryFolder(t), 'bundle.pem')

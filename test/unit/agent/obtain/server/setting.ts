@@ -1,11 +1,9 @@
 /** A Spindle server in this process, what an operator tells it, and links to it. */
-import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { openServerLink } from '../../../../../src/agent/obtain/server/open-link.ts'
 import type { LinkMemory, ServerLink } from '../../../../../src/agent/obtain/server/link.ts'
 import type { LinkOptions } from '../../../../../src/agent/obtain/server/settings.ts'
 import { toPem } from '../../../../../src/certs/parse.ts'
-import { readServerConfig } from '../../../../../src/config/server/server-config.ts'
 import { Agent } from '../../../../../src/gen/spire/api/server/agent/v1/agent_pb.js'
 import { Bundle } from '../../../../../src/gen/spire/api/server/bundle/v1/bundle_pb.js'
 import { Entry } from '../../../../../src/gen/spire/api/server/entry/v1/entry_pb.js'
@@ -14,13 +12,12 @@ import { parseEntryId } from '../../../../../src/registration/server-entry.ts'
 import type { EntryId } from '../../../../../src/registration/server-entry.ts'
 import { systemClock } from '../../../../../src/runtime/clock.ts'
 import { systemRandom } from '../../../../../src/runtime/random.ts'
-import { startServer } from '../../../../../src/server/server.ts'
-import type { Server } from '../../../../../src/server/server.ts'
 import { parseTrustDomain } from '../../../../../src/spiffe/spiffe-id.ts'
 import { createLog } from '../../../../../src/telemetry/log.ts'
 import type { RpcClient } from '../../../../../src/wire/client.ts'
 import { createUnixClient } from '../../../../../src/wire/client.ts'
-import { temporaryFolder } from '../../../../fakes/folder.ts'
+import { runServer as startRunning } from '../../../../fakes/running-server.ts'
+import type { RunningServer } from '../../../../fakes/running-server.ts'
 
 export const TRUST_DOMAIN = parseTrustDomain('example.org')
 const IN_TIME = { deadlineMs: 10_000 }
@@ -38,54 +35,18 @@ export interface Operator {
   rotate(): Promise<() => Promise<void>>
 }
 
-export interface RunningServer {
-  readonly server: Server
-  readonly address: { readonly host: string; readonly port: number }
+export interface OperatedServer extends RunningServer {
   readonly operator: Operator
 }
 
 export async function runServer(
   t: TestContext,
-  { folder = temporaryFolder(t), port = 0, more = '' } = {},
-): Promise<RunningServer & { readonly folder: string }> {
-  const text = `trustDomain: example.org
-listen: 127.0.0.1:${port}
-admin: { socket: admin/server.sock }
-http: false
-stateDir: state
-${more}
-`
-  const { config } = readServerConfig(text, { file: join(folder, 'server.yaml') })
-  const log = createLog({
-    level: 'error',
-    format: 'text',
-    stream: process.stderr,
-    clock: systemClock,
-  })
-  const server = await startServer(config, {
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    auditStream: { write: () => true },
-    version: 'test',
-  })
-  let isUp = true
-  t.after(() => (isUp ? server.stop() : undefined))
-  const client = createUnixClient(server.addresses.adminSocket)
+  settings?: Parameters<typeof startRunning>[1],
+): Promise<OperatedServer> {
+  const running = await startRunning(t, settings)
+  const client = createUnixClient(running.server.addresses.adminSocket)
   t.after(() => client.close())
-  const [host = '', bound = ''] = server.addresses.listen.split(':')
-  return {
-    folder,
-    address: { host, port: Number(bound) },
-    operator: operatorOf(client),
-    server: {
-      ...server,
-      async stop() {
-        isUp = false
-        await server.stop()
-      },
-    },
-  }
+  return { ...running, operator: operatorOf(client) }
 }
 
 function operatorOf(client: RpcClient): Operator {
