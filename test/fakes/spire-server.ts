@@ -62,6 +62,8 @@ export interface FakeSpireServer {
   readonly lacks: Set<string>
   /** Why it refuses the agent. */
   denies: keyof typeof Reason | undefined
+  /** Whether it renews the SVID of an agent all the same. */
+  renews: boolean
   /** Signs for this SPIFFE ID, or this key, whatever was asked for. */
   signsInstead: { readonly spiffeId?: SpiffeId; readonly spki?: Buffer }
   /** Names of the methods called, oldest first. */
@@ -118,7 +120,9 @@ export async function startSpireServer(t: TestContext, port = 0): Promise<FakeSp
       const method = path.split('/').at(-1)!
       fake.calls.push(method)
       if (fake.lacks.has(method)) return new SpindleError('unsupported', path)
-      const isOpen = method === 'AttestAgent' && fake.denies !== 'AGENT_BANNED'
+      const isOpen =
+        (method === 'AttestAgent' && fake.denies !== 'AGENT_BANNED') ||
+        (method === 'RenewAgent' && fake.renews)
       if (fake.denies === undefined || isOpen || method === 'GetBundle') return undefined
       return wordedStatus(status.PERMISSION_DENIED, 'no', {
         schema: PermissionDeniedDetailsSchema,
@@ -247,6 +251,7 @@ export async function startSpireServer(t: TestContext, port = 0): Promise<FakeSp
     page: 500,
     lacks: new Set(),
     denies: undefined,
+    renews: false,
     signsInstead: {},
     calls: [],
     batches: [],

@@ -80,6 +80,8 @@ class Keeper {
   readonly #pause
   #renewAt = 0
   #obtainedAt = 0
+  /** The same by the monotonic clock. */
+  #obtained = -Infinity
   #failures = 0
   #wasAnswered = false
   #mustAttest = false
@@ -128,7 +130,9 @@ class Keeper {
 
   #dueInMs(): number {
     const { svid, clock } = this.#options
-    if (svid.current === undefined || this.#mustAttest || this.#isBanned) return 0
+    if (svid.current === undefined || this.#isBanned) return 0
+    // A server that renews it, while another does not take it, is not asked without a pause.
+    if (this.#mustAttest) return this.#obtained + LEAST_LIFE_MS - clock.monotonic()
     return Math.min(this.#renewAt, svid.current.notAfter) - clock.now()
   }
 
@@ -142,6 +146,7 @@ class Keeper {
       this.#mustAttest = false
       this.#isBanned = false
       this.#obtainedAt = this.#options.clock.now()
+      this.#obtained = this.#options.clock.monotonic()
       this.#draw(next, this.#options.clock.now())
       svid.set(next)
       this.fault.set(undefined)

@@ -183,6 +183,20 @@ test('a server that had not heard of the agent yet is no end of it, though its t
   await until(link.state, isUp)
 })
 
+test('a server that renews an SVID and does not take it is not asked for others without a pause', async (t) => {
+  const server = await startSpireServer(t)
+  const { link } = await openAt(t, server)
+  await until(link.state, isUp)
+  server.calls.length = 0
+  Object.assign(server, { denies: 'AGENT_NOT_ATTESTED', renews: true })
+  const renewals = (): number => server.calls.filter((name) => name === 'RenewAgent').length
+  await until(link.state, () => renewals() > 0)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  systemClock.after(1_000, resolve)
+  await promise
+  assert.equal(renewals(), 1)
+})
+
 test('a restarted link serves from memory while the server is away, and comes back to it', async (t) => {
   const server = await startSpireServer(t)
   server.entries = [entry('a')]
