@@ -44,6 +44,11 @@ export function trustDomainId(name: TrustDomain): SpiffeId {
   return `${PREFIX}${name}` as SpiffeId
 }
 
+/** Of the servers of a trust domain, as SPIRE names them. */
+export function serverSpiffeId(name: TrustDomain): SpiffeId {
+  return `${PREFIX}${name}/spire/server` as SpiffeId
+}
+
 export function trustDomainOf(id: SpiffeId): TrustDomain {
   const slash = id.indexOf('/', PREFIX.length)
   return (slash === -1 ? id.slice(PREFIX.length) : id.slice(PREFIX.length, slash)) as TrustDomain

@@ -4,7 +4,7 @@ import type { EntryId, ServerEntry } from '../../registration/server-entry.ts'
 import { createServingIndex } from '../../registration/serving.ts'
 import { Index } from '../../registration/set-index.ts'
 import type { Concerned } from '../../registration/serving.ts'
-import { parseSpiffeId } from '../../spiffe/spiffe-id.ts'
+import { serverSpiffeId } from '../../spiffe/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { AttestedAgent, StoredBundle } from '../../store/model.ts'
 import type { Registry, RegistryChange } from './registry.ts'
@@ -39,7 +39,7 @@ export interface RegistryState extends Lookups {
 }
 
 export function createRegistryState(trustDomain: TrustDomain): RegistryState {
-  const serving = createServingIndex(parseSpiffeId(`spiffe://${trustDomain}/spire/server`))
+  const serving = createServingIndex(serverSpiffeId(trustDomain))
   const entries = createNamedEntries()
   const agents = new Map<SpiffeId, AttestedAgent>()
   const bundles = new Map<TrustDomain, StoredBundle>()

@@ -9,8 +9,8 @@ import { createFeed } from '../../runtime/feed.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { Random } from '../../runtime/random.ts'
 import { renewalInstant } from '../../runtime/renewal.ts'
-import { parseSpiffeId, trustDomainId } from '../../spiffe/spiffe-id.ts'
-import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
+import { serverSpiffeId } from '../../spiffe/spiffe-id.ts'
+import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
 import type { ServerSvid } from './issuing.ts'
 
 /** What happened, for the log and the metrics. Holds no key. */
@@ -35,9 +35,6 @@ export interface KeptServerSvid {
 /** The clock may jump or the machine sleep at any time. */
 const LOOK_EVERY_MS = 10_000
 const RETRY = { baseMs: 250, maxMs: LOOK_EVERY_MS }
-
-export const serverSpiffeId = (trustDomain: TrustDomain): SpiffeId =>
-  parseSpiffeId(`${trustDomainId(trustDomain)}/spire/server`)
 
 interface Issued extends ServerSvid {
   readonly notBefore: number

@@ -1,6 +1,6 @@
 /**
- * `spire.api.types.Entry` as a plain value and back, for both of its ends: a server reads what an operator sends, an agent what a
- * server does. Neither takes an entry in part.
+ * `spire.api.types.Entry` as a plain value and back: a server writes it, an agent reads it, and none in part. What operators send
+ * is read by server/serve/entry, field by field and in SPIRE's words.
  */
 import { create } from '@bufbuild/protobuf'
 import type { MessageInitShape } from '@bufbuild/protobuf'
@@ -76,7 +76,7 @@ export function readEntry(message: Entry): ServerEntry {
 }
 
 /** What of an entry is not the server's to say. @throws SpindleError `request_invalid` that names the field */
-export function readEntryContent(message: Entry): EntryContent {
+function readEntryContent(message: Entry): EntryContent {
   const { hint, additionalAttributes: more } = message
   if (hint.length > MAX_HINT) throw invalid(`hint: is longer than ${MAX_HINT} characters`)
   const x509SvidTtlMs = ttlOf(message.x509SvidTtl, 'x509_svid_ttl')

@@ -6,7 +6,7 @@ import { SpindleError } from '../../../runtime/errors.ts'
 import type { Feed } from '../../../runtime/feed.ts'
 import { createFeed } from '../../../runtime/feed.ts'
 import { parseBundle } from '../../../spiffe/bundle.ts'
-import { parseSpiffeId, trustDomainId } from '../../../spiffe/spiffe-id.ts'
+import { serverSpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { ServerTrust } from './link.ts'
 
@@ -77,7 +77,7 @@ export function verifyServer(
 ): Uint8Array | undefined {
   const bundles = new Map([[trustDomain, authorities]])
   const id = verifyX509Svid(chain, bundles, { now: clock.now(), mode: 'lenient' })
-  const server = parseSpiffeId(`${trustDomainId(trustDomain)}/spire/server`)
+  const server = serverSpiffeId(trustDomain)
   if (id !== server) {
     throw new SpindleError('certificate_invalid', `it is ${id}, which is not ${server}`)
   }

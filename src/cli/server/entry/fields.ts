@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Entry } from '#spire/api/types/entry_pb.js'
 import { EntrySchema } from '#spire/api/types/entry_pb.js'
 import { parseSelector } from '../../../registration/selector.ts'
-import { parseSpiffeId, trustDomainId, trustDomainOf } from '../../../spiffe/spiffe-id.ts'
+import { parseSpiffeId, serverSpiffeId, trustDomainOf } from '../../../spiffe/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { selectorMessage } from '../../../wire/spire/entry.ts'
@@ -59,7 +59,7 @@ export function entryOfFlags(flags: EntryFlags): Entry {
 
 function parentOf({ node, parentId }: EntryFlags, trustDomain: TrustDomain): SpiffeId {
   if (node !== true) return parseSpiffeId(needed(parentId, '--parent-id, or --node'))
-  if (parentId === undefined) return parseSpiffeId(`${trustDomainId(trustDomain)}/spire/server`)
+  if (parentId === undefined) return serverSpiffeId(trustDomain)
   throw new SpindleError('usage', '--node says what the parent is: leave --parent-id out')
 }
 

@@ -9,12 +9,12 @@ import { UPSTREAM_DEADLINE_MS } from '../../../authority/server/upstream.ts'
 import { toPem, verifyX509Svid } from '../../../certs/parse.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
+import { serverSpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import { CallFault } from '../../../wire/call-fault.ts'
 import { createSecureClient } from '../../../wire/secure-client.ts'
 import type { SecureClient } from '../../../wire/secure-client.ts'
 import type { X509Svid } from '../../../workload/x509.ts'
-import { serverSpiffeId } from '../server-svid.ts'
 import type { OwnIdentity } from './identity.ts'
 
 export interface AboveConnection {
