@@ -6,8 +6,11 @@ import { SpindleError } from '../../../../runtime/errors.ts'
 import type { SecureClient } from '../../../../wire/secure-client.ts'
 import type { Proof } from './proof.ts'
 
-/** A server may look the node up somewhere, or fetch a nonce from it. */
-const DEADLINE_MS = 30_000
+/**
+ * A server takes the agents of one address in turn, for up to a minute: who gave up before would have taken the turn of another.
+ * Then it may look the node up somewhere, or fetch a nonce from it.
+ */
+const DEADLINE_MS = 90_000
 /** No attestation has more than one. */
 const MOST_CHALLENGES = 8
 
