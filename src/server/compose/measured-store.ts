@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
+import { codeOf } from '../../runtime/errors.ts'
 import type { Store } from '../../store/port.ts'
 import type { ServerMetrics } from '../../telemetry/server/metrics.ts'
 
@@ -18,7 +19,10 @@ export function measuredStore(store: Store, clock: Clock, metrics: Measures): St
           const of = { object, operation: name }
           answer.then(
             () => metrics.storeDuration.observe(of, (clock.monotonic() - begun) / 1000),
-            () => metrics.storeFailures.inc(of),
+            (thrown: unknown) => {
+              // What was asked wrongly says nothing about the store.
+              if (codeOf(thrown) !== 'request_invalid') metrics.storeFailures.inc(of)
+            },
           )
           return answer
         }

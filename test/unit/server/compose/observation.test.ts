@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
 import { createObservation } from '../../../../src/server/compose/observation.ts'
 import type { AuditEvent } from '../../../../src/server/audit/audit.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
@@ -11,7 +12,9 @@ const LOCAL = { kind: 'local', uid: 0, pid: 1 } as const
 test('createObservation: the store, the audit and the calls are counted, and told over HTTP with what there is', async (t) => {
   const parts = await createSetting(t)
   const observation = createObservation({ clock: systemClock, version: '1.2.3' })
-  const store = observation.store(parts.store)
+  const away = () => Promise.reject(new SpindleError('store_unavailable', 'it is away'))
+  const servers = { ...parts.store.servers, list: away }
+  const store = observation.store({ ...parts.store, servers })
   const written: AuditEvent[] = []
   const audit = observation.audit({ write: (event) => void written.push(event) })
   const http = await observation.serve({
@@ -32,6 +35,8 @@ test('createObservation: the store, the audit and the calls are counted, and tol
   }
 
   await store.entries.create([entry('/a')])
+  await assert.rejects(store.servers.list())
+  // Asked wrongly, which says nothing about the store.
   await assert.rejects(store.entries.list({}, { limit: 0 }))
   assert.equal(store.changes.revisions.current, parts.store.changes.revisions.current)
   audit.write({
@@ -60,12 +65,13 @@ test('createObservation: the store, the audit and the calls are counted, and tol
     'rpcs_total{rpc="spindle.sync.v1.SyncService/Sync",code="CANCELLED"} 1',
     'rpcs_total{rpc="other",code="UNIMPLEMENTED"} 1',
     'store_seconds_count{object="entries",operation="create"} 1',
-    'store_failures_total{object="entries",operation="list"} 1',
+    'store_failures_total{object="servers",operation="list"} 1',
     // The door does not answer, so the server is not ready.
     'ready 0',
   ]
   for (const line of expected) assert(text.includes(`\nspindle_server_${line}\n`), line)
   assert(!text.includes('rpc_seconds_count{rpc="spindle.sync'))
+  assert(!text.includes('store_failures_total{object="entries"'))
   assert.deepEqual(
     written.map(({ event }) => event),
     ['changed', 'denied'],
