@@ -46,9 +46,9 @@ test('an agent with a server is pushed what changes, and goes on while the serve
   assert.deepEqual(idsOf(first), ['spiffe://example.org/web'])
   const before = stream.received.length
   await addEntry(server, 'b', '/other')
+  const since = Date.now()
   await addEntry(server, 'a', '/batch')
   const both = await stream.next((update) => update.svids.length === 2)
-  const issued = Date.now()
   assert.equal(stream.received.length, before + 1, "another node's entry pushes nothing")
   const status = await agent.admin.call(AdminService.method.getStatus, {}, { deadlineMs: 20_000 })
   assert.equal(status.server?.protocol, 'sync')
@@ -59,7 +59,7 @@ test('an agent with a server is pushed what changes, and goes on while the serve
   assert.equal((await readyOf(agent)).status, 200)
   assert.equal(stream.ended, undefined, 'no stream is closed for it')
 
-  await eventually('both are kept', () => isKept(agent, issued))
+  await eventually('both are kept', () => isKept(agent, since))
   client.close()
   await killed(agent.child)
   agent = await agent.restart()
