@@ -65,7 +65,13 @@ const LOCAL: ServerPeer = { kind: 'local', uid: 0, pid: 7 }
 
 /** An agent, or whoever else has this SPIFFE ID. */
 export function bearer(spiffeId: SpiffeId): ServerPeer {
-  const svid: PeerSvid = { spiffeId, serial: '77', notAfter: Date.UTC(2031, 0, 1), authorityId: '', chain: [] }
+  const svid: PeerSvid = {
+    spiffeId,
+    serial: '77',
+    notAfter: Date.UTC(2031, 0, 1),
+    authorityId: '',
+    chain: [],
+  }
   return { kind: 'remote', address: '10.0.0.1', svid }
 }
 
