@@ -16,6 +16,7 @@ import { Bundle } from '../../src/gen/spire/api/server/bundle/v1/bundle_pb.js'
 import { Entry } from '../../src/gen/spire/api/server/entry/v1/entry_pb.js'
 import { LocalAuthority } from '../../src/gen/spire/api/server/localauthority/v1/localauthority_pb.js'
 import { SVID } from '../../src/gen/spire/api/server/svid/v1/svid_pb.js'
+import { messageOf } from '../../src/runtime/errors.ts'
 import { parseSpiffeId } from '../../src/spiffe/spiffe-id.ts'
 import type { RpcClient } from '../../src/wire/client.ts'
 import { createRig } from '../e2e/rig/rig.ts'
@@ -85,8 +86,10 @@ async function isKilledAt(
     await work(server, said)
     return false
   } catch (thrown) {
-    // What it answered wrongly is no kill.
+    // What it answered wrongly is no kill, nor is an end of its own.
     if (thrown instanceof assert.AssertionError) throw thrown
+    if (server === undefined) assert.match(messageOf(thrown), /ended \(SIGKILL\)/)
+    else assert.equal((await server.child.ended).signal, 'SIGKILL')
     return true
   } finally {
     server?.local.close()
@@ -163,5 +166,12 @@ async function expectAll({ local }: FleetServer, said: Acknowledged): Promise<vo
   for (const anchor of said.anchors) assert(anchors.has(anchor), 'a CA that was published is gone')
   const { active } = await local.call(LocalAuthority.method.getX509AuthorityState, {}, CALL)
   assert(active !== undefined, 'nothing signs')
+  // A next one signs only once it was told of: what signs now and was never published is a CA made anew.
+  const published = Array.from(said.anchors, (der) => authorityOf(Buffer.from(der, 'base64')))
+  if (published.length > 0) assert(published.includes(active.authorityId), 'a CA is made anew')
+  await remember(local, said)
   await mint(local, said)
 }
+
+const authorityOf = (der: Buffer): string =>
+  parseCertificate(der, 'an authority').subjectKeyId.toLowerCase()

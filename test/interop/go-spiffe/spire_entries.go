@@ -41,52 +41,48 @@ func (n *node) entries(ctx context.Context, ids []string) (stepTold, error) {
 		return told, err
 	}
 	revisions, missing, entries := 0, []string{}, []spireEntry{}
-	message := map[string]any{"output_mask": syncedFields}
-	for more := true; more; {
-		var answer syncAnswer
-		if message == nil {
-			err = call.next(&answer)
-		} else {
-			err = call.exchange(message, &answer)
-		}
-		if err != nil {
-			return told, err
-		}
-		message = nil
-		told.Rounds++
+	told.Rounds, err = call.round(map[string]any{"output_mask": syncedFields}, func(answer syncAnswer) {
 		revisions += len(answer.Revisions)
 		entries = append(entries, answer.Entries...)
 		for _, each := range answer.Revisions {
 			missing = append(missing, each.ID)
 		}
-		more = answer.More
+	})
+	if err != nil {
+		return told, err
 	}
 	if len(ids) > 0 {
 		missing = ids
 	}
 	sort.Strings(missing)
 	if revisions > 0 {
-		message = map[string]any{"ids": missing}
-		for more := true; more; {
-			var answer syncAnswer
-			if message == nil {
-				err = call.next(&answer)
-			} else {
-				err = call.exchange(message, &answer)
-			}
-			if err != nil {
-				return told, err
-			}
-			message = nil
-			told.Rounds++
+		parts, err := call.round(map[string]any{"ids": missing}, func(answer syncAnswer) {
 			entries = append(entries, answer.Entries...)
-			more = answer.More
+		})
+		if err != nil {
+			return told, err
 		}
+		told.Rounds += parts
 	}
 	if err := call.CloseSend(); err != nil {
 		return told, err
 	}
 	return n.compared(ctx, told, entries, len(ids) == 0)
+}
+
+// round sends a message and takes its answer, which may come in parts. It returns how many there were.
+func (s *stream) round(message any, take func(syncAnswer)) (int, error) {
+	var answer syncAnswer
+	parts, err := 1, s.exchange(message, &answer)
+	for ; err == nil && answer.More; parts++ {
+		take(answer)
+		answer = syncAnswer{}
+		err = s.next(&answer)
+	}
+	if err == nil {
+		take(answer)
+	}
+	return parts, err
 }
 
 // compared tells the entries by path, once GetAuthorizedEntries has the same where all were asked for.
