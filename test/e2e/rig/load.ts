@@ -4,6 +4,7 @@ import { get } from './rig.ts'
 
 export interface Load {
   readonly answered: number
+  /** Each with the time since the load began. */
   readonly failures: readonly string[]
   /** Resolves once `count` more requests have been answered: what happens meanwhile happens under load. */
   more(count: number): Promise<void>
@@ -25,6 +26,9 @@ export function startLoad(
 ): Load {
   const ask = typeof target === 'number' ? () => get(target) : target
   const failures: string[] = []
+  const began = performance.now()
+  const failed = (what: string): void =>
+    void failures.push(`after ${((performance.now() - began) / 1_000).toFixed(2)} s: ${what}`)
   let answered = 0
   let running = true
   let waiting: { readonly at: number; readonly go: () => void }[] = []
@@ -38,9 +42,9 @@ export function startLoad(
     while (running) {
       try {
         const { status, body } = await ask()
-        if (status !== 200) failures.push(`${status} ${body.slice(0, 200)}`)
+        if (status !== 200) failed(`${status} ${body.slice(0, 200)}`)
       } catch (thrown) {
-        failures.push(String(thrown))
+        failed(String(thrown))
       }
       count()
       if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
