@@ -25,7 +25,7 @@ export type RotationAction =
 
 export interface Rotation {
   readonly actions: readonly RotationAction[]
-  /** When something is due next if nothing changes meanwhile (ms since the epoch). */
+  /** When something is due, if nothing changes meanwhile (ms since the epoch): now, where there are actions. */
   readonly lookAt: number
 }
 
@@ -122,7 +122,8 @@ export function rotate(
   } else {
     instants.push(prepareInstant(active))
   }
-  return { actions, lookAt: Math.min(...instants, Infinity) }
+  // The clock goes on between a look and the next question: what has become due in between must not be waited past.
+  return { actions, lookAt: actions.length > 0 ? now : Math.min(...instants, Infinity) }
 }
 
 /** The prepared slot that would sign next: of those valid now the one that ends last. */
