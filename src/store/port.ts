@@ -134,15 +134,29 @@ export interface AgentStore {
   prune(rule: { readonly expiredBefore: number; readonly once: boolean }): Promise<number>
 }
 
-export type TakenToken =
-  { readonly kind: 'taken'; readonly token: JoinToken } | { readonly kind: 'expired' | 'not_found' }
+/** What is stored for the node that joins, and an entry beside it unless there is one like it. */
+export interface Joining {
+  readonly agent: AttestedAgent
+  readonly entry?: NewEntry
+}
+
+/** Given the token and the agent as they are, under the lock; undefined: the node may not join. May be called more than once. */
+export type Join = (token: JoinToken, current: AttestedAgent | undefined) => Joining | undefined
+
+export type Joined =
+  /** `entry`: the one that was made. */
+  | { readonly kind: 'joined'; readonly entry?: ServerEntry }
+  /** Nothing was changed: the token is as good as it was. */
+  | { readonly kind: 'refused' | 'not_found' }
 
 /** Of a token's text only a hash is kept. */
 export interface JoinTokenStore {
   /** @returns false where the text is a token already */
   create(text: string, token: JoinToken): Promise<boolean>
-  /** Whoever takes it is the only one; one that has expired is gone too. */
-  take(text: string, now: number): Promise<TakenToken>
+  /** Expired ones are there until they are pruned. */
+  get(text: string): Promise<JoinToken | undefined>
+  /** Spends a token in the same commit that stores its agent: of several that join with it at once, on any server, one does. */
+  join(text: string, id: SpiffeId, join: Join): Promise<Joined>
   prune(now: number): Promise<number>
 }
 

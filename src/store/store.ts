@@ -22,7 +22,7 @@ export function createStore(
   return {
     entries: createEntries(engine, writer, random),
     agents: createAgents(engine, writer),
-    joinTokens: createJoinTokens(writer),
+    joinTokens: createJoinTokens(engine, writer, random),
     bundles: createBundles(engine, writer),
     federation: createRecords(engine, writer, FEDERATION),
     authorities: {

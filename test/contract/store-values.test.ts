@@ -79,35 +79,6 @@ for (const kind of kinds) {
       },
     )
 
-    storeTest(
-      kind,
-      'joinTokens: one takes it, of however many at once, and not after it has expired',
-      async (store, { clock }) => {
-        const token = { expiresAt: clock.now() + 1_000, alias: id('/node') }
-        assert.equal(await store.joinTokens.create('secret', token), true)
-        assert.equal(await store.joinTokens.create('secret', { expiresAt: 0 }), false)
-        const takes = await Promise.all(
-          Array.from({ length: 5 }, () => store.joinTokens.take('secret', clock.now())),
-        )
-        assert.deepEqual(
-          takes.filter(({ kind }) => kind === 'taken'),
-          [{ kind: 'taken', token }],
-        )
-        await store.joinTokens.create('late', token)
-        assert.deepEqual(await store.joinTokens.take('late', clock.now() + 1_000), {
-          kind: 'expired',
-        })
-        assert.deepEqual(await store.joinTokens.take('late', clock.now()), { kind: 'not_found' })
-        await store.joinTokens.create('old', { expiresAt: 1 })
-        await store.joinTokens.create('new', { expiresAt: 2 })
-        assert.equal(await store.joinTokens.prune(1), 1)
-        assert.deepEqual(await store.joinTokens.take('new', 1), {
-          kind: 'taken',
-          token: { expiresAt: 2 },
-        })
-      },
-    )
-
     storeTest(kind, 'bundles: keep certificates and keys byte by byte', async (store) => {
       const key = { keyId: 'k', publicKey: Uint8Array.of(1, 2, 3), tainted: true }
       const full = bundle('one.test', {

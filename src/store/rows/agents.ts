@@ -4,8 +4,8 @@ import { reading } from '../engine.ts'
 import type { Database, Engine } from '../engine.ts'
 import type { AttestedAgent } from '../model.ts'
 import { pageOf, pageStart } from '../paging.ts'
-import type { AgentFilter, AgentStore } from '../port.ts'
-import type { Writer } from '../writer.ts'
+import type { AgentFilter, AgentStore, Change } from '../port.ts'
+import type { Write, Writer } from '../writer.ts'
 import { checkText, read, written } from './body.ts'
 import { replaceMembers, setCondition } from './members.ts'
 import type { AgentTable, Tables } from './tables.ts'
@@ -36,31 +36,7 @@ export function createAgents(engine: Engine, writer: Writer): AgentStore {
           .executeTakeFirstOrThrow()
         return Number(count)
       }),
-    change: (id, change) =>
-      writer.write(async ({ db, changed }) => {
-        const current = await agentById(db, id)
-        const asked = change(current)
-        if (asked === undefined) {
-          if (current === undefined) return undefined
-          await db.deleteFrom('agents').where('id', '=', id).execute()
-          changed('agent', id)
-          return undefined
-        }
-        const next = normal(asked)
-        checkText(next.attestationType, 'the attestation type of an agent')
-        const row = agentRow({ ...next, id })
-        if (current !== undefined && row.body === written(current).body) return current
-        const { id: _, ...rest } = row
-        await db
-          .insertInto('agents')
-          .values(row)
-          .onConflict((conflict) => conflict.column('id').doUpdateSet(rest))
-          .execute()
-        if (current?.selectors.join('\0') !== next.selectors.join('\0'))
-          await replaceMembers(db, 'agent_selectors', [id, next.selectors])
-        changed('agent', id)
-        return { ...next, id }
-      }),
+    change: (id, change) => writer.write((write) => changeAgent(write, id, change)),
     async prune({ expiredBefore, once }) {
       for (let pruned = 0; ;) {
         const gone = await writer.write(async ({ db, changed }) => {
@@ -77,6 +53,36 @@ export function createAgents(engine: Engine, writer: Writer): AgentStore {
       }
     },
   }
+}
+
+/** In the transaction of `write`. */
+export async function changeAgent(
+  { db, changed }: Write,
+  id: SpiffeId,
+  change: Change<AttestedAgent>,
+): Promise<AttestedAgent | undefined> {
+  const current = await agentById(db, id)
+  const asked = change(current)
+  if (asked === undefined) {
+    if (current === undefined) return undefined
+    await db.deleteFrom('agents').where('id', '=', id).execute()
+    changed('agent', id)
+    return undefined
+  }
+  const next = normal(asked)
+  checkText(next.attestationType, 'the attestation type of an agent')
+  const row = agentRow({ ...next, id })
+  if (current !== undefined && row.body === written(current).body) return current
+  const { id: _, ...rest } = row
+  await db
+    .insertInto('agents')
+    .values(row)
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(rest))
+    .execute()
+  if (current?.selectors.join('\0') !== next.selectors.join('\0'))
+    await replaceMembers(db, 'agent_selectors', [id, next.selectors])
+  changed('agent', id)
+  return { ...next, id }
 }
 
 async function agentById(db: Database, id: SpiffeId): Promise<AttestedAgent | undefined> {

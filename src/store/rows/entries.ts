@@ -51,11 +51,7 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
     },
     count: (filter) => reading(engine, (db) => countOf(filtered(db, filter))),
     async create(entries) {
-      const named = entries.map((entry) => ({
-        ...entry,
-        ...checkedEntry(entry),
-        id: entry.id ?? parseEntryId(drawUuid(random)),
-      }))
+      const named = entries.map((entry) => namedEntry(entry, random))
       return await writer.write(async (write) => {
         const outcomes: Created[] = []
         for (const some of chunks(named)) outcomes.push(...(await createSome(write, some)))
@@ -155,9 +151,17 @@ export async function updateOne(write: Write, { id, change }: EntryChange): Prom
   return { kind: 'updated', entry: next }
 }
 
-async function createSome(
+type NamedEntry = NewEntry & { readonly id: EntryId }
+
+/** @throws SpindleError `request_invalid` */
+export function namedEntry(entry: NewEntry, random: Random): NamedEntry {
+  const id = entry.id ?? parseEntryId(drawUuid(random))
+  return { ...entry, ...checkedEntry(entry), id }
+}
+
+export async function createSome(
   { db, now, changed }: Write,
-  entries: readonly (NewEntry & { readonly id: EntryId })[],
+  entries: readonly NamedEntry[],
 ): Promise<readonly Created[]> {
   const likenesses = entries.map(likeness)
   const ids = entries.map(({ id }) => id)

@@ -1,14 +1,19 @@
 import { hash } from 'node:crypto'
+import type { Random } from '../../runtime/random.ts'
+import type { Database, Engine } from '../engine.ts'
+import { reading } from '../engine.ts'
 import type { JoinToken } from '../model.ts'
-import type { JoinTokenStore } from '../port.ts'
+import type { JoinTokenStore, Joined, Joining } from '../port.ts'
 import type { Writer } from '../writer.ts'
+import { changeAgent } from './agents.ts'
 import { written } from './body.ts'
+import { createSome, namedEntry } from './entries.ts'
 import { deleteRecord, readRecord } from './records.ts'
 
 /** Nothing is made from tokens that another server would have to hear of. */
 export const TOKEN = 'join-token'
 
-export function createJoinTokens(writer: Writer): JoinTokenStore {
+export function createJoinTokens(engine: Engine, writer: Writer, random: Random): JoinTokenStore {
   return {
     create: (text, { expiresAt, alias }) =>
       writer.write(async ({ db }) => {
@@ -21,19 +26,22 @@ export function createJoinTokens(writer: Writer): JoinTokenStore {
           .executeTakeFirst()
         return numInsertedOrUpdatedRows === 1n
       }),
-    take: (text, now) =>
-      writer.write(async ({ db }) => {
+    get: (text) => reading(engine, (db) => tokenOf(db, keyOf(text))),
+    join: (text, id, join) =>
+      writer.write(async (write): Promise<Joined> => {
         const key = keyOf(text)
-        const row = await db
-          .selectFrom('records')
-          .select(['key', 'body', 'crc'])
-          .where('kind', '=', TOKEN)
-          .where('key', '=', key)
-          .executeTakeFirst()
-        if (row === undefined) return { kind: 'not_found' }
-        await deleteRecord(db, TOKEN, key)
-        const token: JoinToken = readRecord(TOKEN, row)
-        return token.expiresAt <= now ? { kind: 'expired' } : { kind: 'taken', token }
+        const token = await tokenOf(write.db, key)
+        if (token === undefined) return { kind: 'not_found' }
+        let joining: Joining | undefined
+        await changeAgent(write, id, (current) => {
+          joining = join(token, current)
+          return joining?.agent ?? current
+        })
+        if (joining === undefined) return { kind: 'refused' }
+        await deleteRecord(write.db, TOKEN, key)
+        if (joining.entry === undefined) return { kind: 'joined' }
+        const [made] = await createSome(write, [namedEntry(joining.entry, random)])
+        return made?.kind === 'created' ? { kind: 'joined', entry: made.entry } : { kind: 'joined' }
       }),
     prune: (now) =>
       writer.write(async ({ db }) => {
@@ -45,6 +53,16 @@ export function createJoinTokens(writer: Writer): JoinTokenStore {
         return Number(numDeletedRows)
       }),
   }
+}
+
+async function tokenOf(db: Database, key: string): Promise<JoinToken | undefined> {
+  const row = await db
+    .selectFrom('records')
+    .select(['key', 'body', 'crc'])
+    .where('kind', '=', TOKEN)
+    .where('key', '=', key)
+    .executeTakeFirst()
+  return row === undefined ? undefined : readRecord(TOKEN, row)
 }
 
 const keyOf = (text: string): string => hash('sha256', text, 'hex')

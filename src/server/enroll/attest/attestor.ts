@@ -14,6 +14,8 @@ export interface Attested {
   readonly canReattest: boolean
   /** The proof could come from others of the node too: whoever brought it first stays until they are evicted. */
   readonly firstUse: boolean
+  /** The text of a join token, which is spent in the commit that stores the agent: it is good as long as nobody has come in by it. */
+  readonly joinToken?: string
 }
 
 /** Sends bytes of a form that the attestor defines, and resolves to what comes back. */

@@ -2,8 +2,10 @@ import type { Clock } from '../../../runtime/clock.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { SpiffeId, TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import type { JoinToken } from '../../../store/model.ts'
 import type { JoinTokenStore } from '../../../store/port.ts'
 import { wordedStatus } from '../../../wire/status.ts'
+import type { WordedStatus } from '../../../wire/status.ts'
 import { agentIdOf } from './attestor.ts'
 import type { NodeAttestor } from './attestor.ts'
 
@@ -19,10 +21,10 @@ export function joinTokenAgentId(trustDomain: TrustDomain, token: string): Spiff
 export interface JoinTokenOptions {
   readonly trustDomain: TrustDomain
   readonly clock: Clock
-  readonly joinTokens: Pick<JoinTokenStore, 'take'>
+  readonly joinTokens: Pick<JoinTokenStore, 'get'>
 }
 
-/** By a token that an operator made: the payload is its text. Whoever takes it out of the store is the node. */
+/** By a token that an operator made: the payload is its text. It is looked at here; who spends it first is the node. */
 export function createJoinTokenAttestor(options: JoinTokenOptions): NodeAttestor {
   const { trustDomain, clock, joinTokens } = options
   return {
@@ -30,12 +32,10 @@ export function createJoinTokenAttestor(options: JoinTokenOptions): NodeAttestor
     async attest(payload) {
       const token = Buffer.from(payload).toString()
       const agentId = idIfAny(trustDomain, token)
-      const taken =
-        agentId === undefined ? 'not_found' : (await joinTokens.take(token, clock.now())).kind
-      if (taken === 'expired') throw refused('join token expired')
-      if (taken === 'not_found' || agentId === undefined)
-        throw refused('failed to attest: join token does not exist or has already been used')
-      return { agentId, selectors: [], canReattest: false, firstUse: false }
+      if (agentId === undefined) throw joinTokenGone()
+      const refusal = joinTokenFault(await joinTokens.get(token), clock.now())
+      if (refusal !== undefined) throw refusal
+      return { agentId, selectors: [], canReattest: false, firstUse: false, joinToken: token }
     },
   }
 }
@@ -48,5 +48,17 @@ function idIfAny(trustDomain: TrustDomain, token: string): SpiffeId | undefined 
     return undefined
   }
 }
+
+/** Why nobody comes in by it; undefined: it is good. */
+export function joinTokenFault(
+  token: JoinToken | undefined,
+  now: number,
+): WordedStatus | undefined {
+  if (token === undefined) return joinTokenGone()
+  return token.expiresAt <= now ? refused('join token expired') : undefined
+}
+
+export const joinTokenGone = (): WordedStatus =>
+  refused('failed to attest: join token does not exist or has already been used')
 
 const refused = (why: string) => wordedStatus(status.INVALID_ARGUMENT, why)

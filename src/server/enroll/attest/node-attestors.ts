@@ -19,7 +19,7 @@ export interface NodeAttestorsOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly joinTokens: Pick<JoinTokenStore, 'take'>
+  readonly joinTokens: Pick<JoinTokenStore, 'get'>
   readonly registry: Pick<Registry, 'bundle'>
 }
 

@@ -6,19 +6,13 @@ import type {
 } from '#spire/api/server/agent/v1/agent_pb.js'
 import { AttestAgentResponseSchema } from '#spire/api/server/agent/v1/agent_pb.js'
 import { status } from '../../../runtime/grpc-status.ts'
-import type { AttestedAgent } from '../../../store/model.ts'
 import { wordedStatus } from '../../../wire/status.ts'
-import type { WordedStatus } from '../../../wire/status.ts'
-import { attestationRefused } from '../../enroll/attest/attestor.ts'
-import type { Attested } from '../../enroll/attest/attestor.ts'
 import type { Asked } from '../service.ts'
-import { changeAgent } from './change.ts'
+import { enroll, enrolmentRefusal } from './enroll.ts'
 import type { AgentParts } from './parts.ts'
-import { bannedFrom } from './refusals.ts'
 import { invalid } from '../worded.ts'
 import type { AttestSteps } from './steps.ts'
 import { auditIssued, keyOf, signAgentSvid, svidMessage } from './svid.ts'
-import type { AgentSvid } from './svid.ts'
 import type { Turns } from './turns.ts'
 
 export async function attestAgent(
@@ -30,7 +24,6 @@ export async function attestAgent(
   const lost = { code: status.INVALID_ARGUMENT, what: 'failed to receive request from stream' }
   const { step } = await steps.next(lost)
   const { type, payload, csr } = proofOf(step.case === 'params' ? step.value : undefined)
-  // Before anything is spent on it, such as a token.
   const spki = keyOf(csr)
   const attestor = parts.attestors.get(type)
   if (attestor === undefined) throw unknownType(type)
@@ -38,12 +31,13 @@ export async function attestAgent(
     address: asked.peer.kind === 'remote' ? asked.peer.address : undefined,
     signal: steps.signal,
   })
-  const refusal = refusalOf(await parts.store.agents.get(attested.agentId), attested, type)
+  const current = await parts.store.agents.get(attested.agentId)
+  const refusal = enrolmentRefusal(current, attested, type)
   if (refusal !== undefined) throw refusal
   const svid = await signAgentSvid(parts, attested.agentId, spki)
   // A node that has gone would be locked out by its own first use.
   steps.check()
-  await enroll(parts, attested, { svid, type })
+  await enroll(parts, asked, { attested, svid, type })
   const { caller, method } = asked
   const about = { object: 'agent', key: attested.agentId, action: `attest ${type}` } as const
   parts.audit.write({ event: 'changed', caller, method, ...about })
@@ -76,38 +70,4 @@ function unknownType(type: string) {
   const shown = JSON.stringify(type.slice(0, 64))
   const text = `error getting node attestor: could not find node attestor type ${shown}`
   return wordedStatus(status.FAILED_PRECONDITION, text)
-}
-
-/** Why the node may not come in, or not again; undefined: it may. */
-function refusalOf(
-  current: AttestedAgent | undefined,
-  { firstUse }: Attested,
-  type: string,
-): WordedStatus | undefined {
-  if (current?.banned === true) return bannedFrom('attest')
-  if (current === undefined || !firstUse) return undefined
-  const why = 'attestation data has already been used to attest an agent'
-  return attestationRefused(type, status.PERMISSION_DENIED, why)
-}
-
-async function enroll(
-  { store }: AgentParts,
-  attested: Attested,
-  { svid, type }: { readonly svid: AgentSvid; readonly type: string },
-): Promise<void> {
-  const { agentId: id, selectors, canReattest } = attested
-  await changeAgent(store, id, {
-    // Once more, under the lock: of two at once only one is the first, and a ban may have come meanwhile.
-    refusalOf: (current) => refusalOf(current, attested, type),
-    change: (current) => ({
-      id,
-      attestationType: type,
-      serial: svid.serial,
-      expiresAt: svid.notAfter,
-      canReattest,
-      banned: false,
-      version: current?.version ?? '',
-      selectors,
-    }),
-  })
 }

@@ -13,7 +13,7 @@ export interface AgentParts {
   readonly trustDomain: TrustDomain
   readonly clock: Clock
   readonly random: Random
-  readonly store: Pick<Store, 'agents' | 'entries' | 'joinTokens'>
+  readonly store: Pick<Store, 'agents' | 'joinTokens'>
   readonly registry: Pick<Registry, 'caughtUp'>
   readonly issuing: { readonly x509: Pick<X509Authority, 'issue'> }
   /** By type. */

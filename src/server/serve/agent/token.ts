@@ -1,12 +1,9 @@
-/** CreateJoinToken: what an operator gives one node to join with, and where asked an entry that its agent is known by. */
+/** CreateJoinToken: what an operator gives one node to join with; where asked its agent gets an entry that it is known by. */
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { CreateJoinTokenRequest } from '#spire/api/server/agent/v1/agent_pb.js'
 import type { JoinTokenSchema } from '#spire/api/types/jointoken_pb.js'
-import { parseSelector } from '../../../registration/selector.ts'
 import { drawUuid } from '../../../runtime/random.ts'
 import { status } from '../../../runtime/grpc-status.ts'
-import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
-import type { NewEntry } from '../../../store/model.ts'
 import { wordedStatus } from '../../../wire/status.ts'
 import { joinTokenAgentId } from '../../enroll/attest/join-token.ts'
 import { readWorkloadId } from '../api/ids.ts'
@@ -27,63 +24,23 @@ export async function createJoinToken(
     reading('invalid agent ID', () => readWorkloadId(request.agentId, trustDomain))
   // As SPIRE's tokens are.
   const text = request.token === '' ? drawUuid(random) : request.token
-  const agentId = agentIdFor(text, parts)
+  checkText(text, parts)
   // Whole seconds, as it is told.
   const expiresAt = (Math.floor(clock.now() / 1_000) + request.ttl) * 1_000
   const made = await store.joinTokens.create(text, { expiresAt, ...(alias && { alias }) })
   if (!made)
     throw wordedStatus(status.ALREADY_EXISTS, 'failed to create token: there is one of that text')
-  if (alias !== undefined) await createAlias(parts, asked, { text, alias, agentId })
   const { caller, method } = asked
   const about = { object: 'join-token', key: alias ?? '', action: 'create' } as const
   parts.audit.write({ event: 'changed', caller, method, ...about })
-  if (alias !== undefined) await parts.registry.caughtUp()
   return { value: text, expiresAt: BigInt(expiresAt / 1_000) }
 }
 
 /** The text is in the ID of the agent. @throws WordedStatus, which does not quote it */
-function agentIdFor(text: string, { trustDomain }: AgentParts): SpiffeId {
+function checkText(text: string, { trustDomain }: AgentParts): void {
   try {
-    return joinTokenAgentId(trustDomain, text)
+    joinTokenAgentId(trustDomain, text)
   } catch {
     throw invalid('invalid token: it is to be one part of the path of a SPIFFE ID')
-  }
-}
-
-interface Alias {
-  readonly text: string
-  readonly alias: SpiffeId
-  readonly agentId: SpiffeId
-}
-
-/** The entry that SPIRE makes: entries with the alias as parent are the agent's. */
-async function createAlias(
-  { store, audit }: AgentParts,
-  { caller, method }: Asked,
-  { text, alias, agentId }: Alias,
-): Promise<void> {
-  const entry: NewEntry = {
-    spiffeId: alias,
-    parentId: agentId,
-    selectors: [parseSelector(`spiffe_id:${agentId}`)],
-    federatesWith: [],
-    dnsNames: [],
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-  }
-  try {
-    const [created] = await store.entries.create([entry])
-    if (created?.kind !== 'created') return
-    const { id: key, revision } = created.entry
-    const about = { object: 'entry', key, action: 'create', revision } as const
-    audit.write({ event: 'changed', caller, method, ...about })
-  } catch (thrown) {
-    // A token that nobody was told of, and that could not be asked for again.
-    await store.joinTokens.take(text, 0).catch(() => undefined)
-    throw thrown
   }
 }

@@ -4,8 +4,9 @@ import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
 import type { ServiceError } from '@grpc/grpc-js'
 import { SpindleError } from '../../../../../src/runtime/errors.ts'
 import { parseCertificate } from '../../../../../src/certs/parse.ts'
+import { settle } from '../../../../fakes/clock.ts'
 import { id } from '../../../../fakes/store-values.ts'
-import { key, serialOf, setUp } from './setting.ts'
+import { csr, key, serialOf, setUp, when } from './setting.ts'
 
 const { createJoinToken } = Agent.method
 const gone = {
@@ -69,7 +70,6 @@ test('a token is of no use from its last second on', async (t) => {
   clock.jump(1)
   const expired = { code: 3, details: 'join token expired' }
   await assert.rejects(attest('join_token', late.value), expired)
-  await assert.rejects(attest('join_token', late.value), gone)
 })
 
 test('what was never a token is refused like one that was used, and not repeated', async (t) => {
@@ -90,43 +90,114 @@ test('an operator may say the text, once', async (t) => {
   assert.equal(svid?.id?.path, '/spire/agent/join_token/rack-7')
 })
 
-test('with an agent ID there is an entry of that name for the agent', async (t) => {
+test('with an agent ID the agent has an entry of that name from when it joins', async (t) => {
   const { attest, call, registry, audited } = await setUp(t)
   const agentId = { trustDomain: 'example.org', path: '/node/7' }
   const { value } = await call(createJoinToken, { ttl: 60, agentId })
   const joined = id(`/spire/agent/join_token/${value}`)
+  // The entry says the token, which whoever may read entries could use until then.
+  assert.deepEqual(registry.entriesNamed(id('/node/7')), [])
+  const created = audited()
+  assert.ok(!JSON.stringify(created).includes(value))
+  await attest('join_token', value)
   const [alias, ...more] = registry.entriesNamed(id('/node/7'))
   assert.equal(more.length, 0)
   assert.equal(alias?.parentId, joined)
   assert.deepEqual(alias.selectors, [`spiffe_id:${joined}`])
-  const events = audited()
   assert.deepEqual(
-    events.map((event) => event.event === 'changed' && [event.object, event.key, event.action]),
+    [...created, ...audited()].map((event) =>
+      event.event === 'changed' ? [event.object, event.key, event.action] : event.event,
+    ),
     [
-      ['entry', alias.id, 'create'],
       ['join-token', id('/node/7'), 'create'],
+      ['entry', alias.id, 'create'],
+      ['agent', joined, 'attest join_token'],
+      'issued',
     ],
   )
-  assert.ok(!JSON.stringify(events).includes(value))
-  await attest('join_token', value)
   assert.deepEqual(
     registry.entriesOf(joined).map((entry) => entry.id),
     [alias.id],
   )
 })
 
-test('a token whose entry cannot be stored is none', async (t) => {
+test('a token is as good as before where the signing fails, the store does, or the node goes', async (t) => {
   const away = new SpindleError('store_unavailable', 'the disk is full')
-  const { attest, call, audited } = await setUp(t, {
-    store: (store) => ({
-      ...store,
-      entries: { ...store.entries, create: () => Promise.reject(away) },
+  let full = false
+  const { attest, call, audited, signer, store, open } = await setUp(t, {
+    store: (real) => ({
+      ...real,
+      joinTokens: {
+        ...real.joinTokens,
+        join: (...all) => (full ? Promise.reject(away) : real.joinTokens.join(...all)),
+      },
     }),
   })
   const agentId = { trustDomain: 'example.org', path: '/node/7' }
-  await assert.rejects(call(createJoinToken, { ttl: 60, token: 'a', agentId }), { code: 14 })
+  const { value } = await call(createJoinToken, { ttl: 60, agentId })
+  audited()
+  signer.failure = new SpindleError('authority_unavailable', 'away')
+  await assert.rejects(attest('join_token', value), { code: 14 })
+  signer.failure = undefined
+  full = true
+  await assert.rejects(attest('join_token', value), { code: 14, details: /the disk is full/ })
+  full = false
+  const leaving = open(Agent.method.attestAgent)
+  const gone = new Promise((resolve) => leaving.on('error', resolve))
+  signer.before = async () => {
+    leaving.cancel()
+    await gone
+    await settle()
+  }
+  const data = { type: 'join_token', payload: Buffer.from(value) }
+  leaving.write({ step: { case: 'params', value: { data, params: { csr } } } })
+  leaving.resume()
+  await gone
+  signer.before = undefined
+  await when(() => signer.signed === 2)
+  await settle()
   assert.deepEqual(audited(), [])
-  await assert.rejects(attest('join_token', 'a'), gone)
+  assert.deepEqual([await store.agents.count({}), await store.entries.count({})], [0, 0])
+  await attest('join_token', value)
+  assert.deepEqual([await store.agents.count({}), await store.entries.count({})], [1, 1])
+})
+
+test('a token that ends, or is spent, while a certificate is signed for it lets nobody in', async (t) => {
+  const { attest, call, clock, signer, store, audited } = await setUp(t)
+  const ended = await call(createJoinToken, { ttl: 10 })
+  signer.before = () => Promise.resolve(clock.jump(10_000))
+  const expired = { code: 3, details: 'join token expired' }
+  await assert.rejects(attest('join_token', ended.value), expired)
+  const spent = await call(createJoinToken, { ttl: 10 })
+  let first: Promise<unknown> | undefined
+  signer.before = async () => {
+    signer.before = undefined
+    first = attest('join_token', spent.value)
+    await first
+  }
+  audited()
+  await assert.rejects(attest('join_token', spent.value), gone)
+  assert.equal(signer.signed, 3)
+  assert.equal(await store.agents.count({}), 1)
+  assert.deepEqual(
+    audited().map(({ event }) => event),
+    ['changed', 'issued', 'denied'],
+  )
+})
+
+test('a banned agent comes in by no token, and the token stays for when it is evicted', async (t) => {
+  const { attest, call, signer, store } = await setUp(t)
+  await call(createJoinToken, { ttl: 60, token: 'rack-7' })
+  await attest('join_token', 'rack-7')
+  await call(createJoinToken, { ttl: 60, token: 'rack-7' })
+  const ID = id('/spire/agent/join_token/rack-7')
+  signer.before = () => store.agents.change(ID, (agent) => ({ ...agent!, banned: true }))
+  const banned = { code: 7, details: 'failed to attest: agent is banned' }
+  await assert.rejects(attest('join_token', 'rack-7'), banned)
+  signer.before = undefined
+  await assert.rejects(attest('join_token', 'rack-7'), banned)
+  await store.agents.change(ID, () => undefined)
+  await attest('join_token', 'rack-7')
 })
 
 test('a token that could not be is refused, and not repeated', async (t) => {
