@@ -1,4 +1,5 @@
 import type {
+  Holds,
   LinkState,
   Served,
   ServedBundle,
@@ -47,7 +48,9 @@ export interface FakeLink extends ServerLink {
   readonly served: MutableFeed<Served | undefined>
   readonly state: MutableFeed<LinkState>
   readonly asked: { readonly entryId: EntryId; readonly at: number }[]
-  readonly told: { readonly x509: readonly string[]; readonly jwt: readonly string[] }[]
+  readonly told: Holds[]
+  /** What the agent would tell now. */
+  holding: () => Holds
   closed: boolean
   ttlMs: number
   /** What it was connected to is away, or back. */
@@ -125,7 +128,11 @@ export async function createFakeLink(
       const { spiffeId } = entryOf(entryId)
       return jwt.issue({ spiffeId, audience, ttlMs: 300_000 })
     },
-    holds: (held) => void link.told.push(held),
+    holding: () => ({ x509: [], jwt: [] }),
+    holds(read) {
+      link.holding = read
+      link.told.push(read())
+    },
     async close() {
       link.closed = true
       await Promise.all([x509.close(), jwt.close()])

@@ -13,7 +13,7 @@ import type { Cache } from '../cache/cache.ts'
 import type { Identities } from '../identities.ts'
 import { createIdentities } from '../identities.ts'
 import { createJwtSvids } from '../jwt-svids.ts'
-import type { Served, ServerLink } from '../server/link.ts'
+import type { Holds, Served, ServerLink } from '../server/link.ts'
 import type { Supply, SupplyReport } from '../supply.ts'
 import type { RemoteJwtAuthority } from './authorities.ts'
 import { createRemoteJwt, createRemoteX509 } from './authorities.ts'
@@ -67,7 +67,7 @@ export function createRemoteSupply(config: RemoteConfig, options: RemoteSupplyOp
   take(link.served.current)
   report.bundles(bundles.feed.current)
   bundles.feed.subscribe(report.bundles)
-  const holding = tellHeld(link, { identities, jwtAuthority, clock })
+  const holding = tellHeld(link, { identities, authority, jwtAuthority, clock })
   const unsubscribes = [
     link.served.subscribe(take),
     link.state.subscribe(() => {
@@ -132,21 +132,27 @@ function tellHeld(
   link: ServerLink,
   parts: {
     readonly identities: Identities
+    readonly authority: X509Authority
     readonly jwtAuthority: RemoteJwtAuthority
     readonly clock: Clock
   },
 ): () => void {
-  const { identities, jwtAuthority, clock } = parts
+  const { identities, authority, jwtAuthority, clock } = parts
   let told = ''
   let timer: Timer
   let isSoon = false
-  const look = (): void => {
+  const read = (): Holds => {
     const x509 = new Set(identities.current().map(({ svid }) => svid.authorityId))
-    const held = { x509: [...x509].toSorted(), jwt: jwtAuthority.held() }
-    const text = JSON.stringify(held)
+    return {
+      x509: taintedFirst(x509, authority.state.current),
+      jwt: taintedFirst(jwtAuthority.held(), jwtAuthority.state.current),
+    }
+  }
+  const look = (): void => {
+    const text = JSON.stringify(read())
     if (text !== told) {
       told = text
-      link.holds(held)
+      link.holds(read)
     }
     isSoon = false
     // A token that has expired tells nobody.
@@ -158,10 +164,23 @@ function tellHeld(
     timer.cancel()
     timer = clock.after(TELL_MS, look)
   }
-  timer = clock.after(TELL_MS, look)
+  // From the first round on: what was kept from before is held.
+  look()
   const unsubscribes = [identities.onChange(soon), jwtAuthority.state.subscribe(soon)]
   return () => {
     timer.cancel()
     for (const unsubscribe of unsubscribes) unsubscribe()
   }
+}
+
+/** Where there are more than can be told, those that are to be revoked are among those that are. */
+function taintedFirst(
+  ids: Iterable<string>,
+  { slots }: Pick<AuthorityState, 'slots'>,
+): readonly string[] {
+  const tainted = new Set(
+    slots.flatMap(({ status, authorityId }) => (status === 'tainted' ? [authorityId] : [])),
+  )
+  const rank = (id: string): number => (tainted.has(id) ? 0 : 1)
+  return [...ids].toSorted((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
 }

@@ -76,6 +76,12 @@ export interface ServerTrust {
   readonly pinned: Uint8Array | undefined
 }
 
+/** Ids of authorities whose SVIDs the agent holds; those that matter first, for the server is not told more than some. */
+export interface Holds {
+  readonly x509: readonly string[]
+  readonly jwt: readonly string[]
+}
+
 export interface ServerLink {
   /** undefined until the first state came, from the server or from memory. */
   readonly served: Feed<Served | undefined>
@@ -87,7 +93,10 @@ export interface ServerLink {
     readonly entryId: EntryId
     readonly audience: readonly string[]
   }): Promise<SignedJwt>
-  /** Which authorities' SVIDs the agent holds now: told to the server, so that it knows when one may be revoked. */
-  holds(authorities: { readonly x509: readonly string[]; readonly jwt: readonly string[] }): void
+  /**
+   * Tells the server what the agent holds, so that it knows when an authority may be revoked: now, and with each round that is
+   * applied from now on, as it is then.
+   */
+  holds(read: () => Holds): void
   close(): Promise<void>
 }

@@ -39,7 +39,7 @@ export async function openServerLink(options: LinkOptions): Promise<ServerLink> 
     state: link.state,
     signX509: (request) => link.signX509(request),
     signJwt: (request) => link.signJwt(request),
-    holds: (authorities) => link.follower.holds(authorities),
+    holds: (read) => link.follower.holds(read),
     close: () => link.close(),
   }
 }

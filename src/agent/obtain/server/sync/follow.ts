@@ -9,13 +9,12 @@ import type { Random } from '../../../../runtime/random.ts'
 import type { TrustDomain } from '../../../../spiffe/spiffe-id.ts'
 import type { Denial } from '../denial.ts'
 import { denialOf, isUnimplemented, wordsOf } from '../denial.ts'
-import type { Served } from '../link.ts'
+import type { Holds, Served } from '../link.ts'
 import { createPause } from '../pause.ts'
 import { poll, postStatus } from './poll.ts'
 import { apply, heldOf, servedOf, wholeRound } from './round.ts'
 import type { Applied, Held } from './round.ts'
 import { openSync } from './stream.ts'
-import type { Holds } from './stream.ts'
 
 export interface FollowOptions {
   readonly trustDomain: TrustDomain
@@ -35,7 +34,8 @@ export interface Follower {
   readonly served: Feed<Served | undefined>
   readonly state: Feed<FollowState>
   readonly resumeToken: Uint8Array
-  holds(holds: Holds): void
+  /** See `ServerLink`. */
+  holds(read: () => Holds): void
   /** There is another connection, or there may be one at last: it is tried now. */
   connect(): void
   close(): void
@@ -72,7 +72,7 @@ export function followServer(options: FollowOptions): Follower {
     get resumeToken() {
       return following.token
     },
-    holds: (holds) => following.holds(holds),
+    holds: (read) => following.holds(read),
     connect: () => following.connect(),
     close: () => following.close(),
   }
@@ -85,7 +85,7 @@ class Following {
   readonly #options: FollowOptions
   readonly #pause
   #held: Held
-  #holds: Holds = { x509: [], jwt: [] }
+  #holds = (): Holds => ({ x509: [], jwt: [] })
   /** What changes come by. */
   #current: Source | undefined
   /** What shall be `#current` once it has said something. */
@@ -126,9 +126,9 @@ class Following {
     }
   }
 
-  holds(holds: Holds): void {
-    this.#holds = holds
-    this.#current?.holds(this.token, holds)
+  holds(read: () => Holds): void {
+    this.#holds = read
+    this.#current?.holds(this.token, read())
   }
 
   connect(): void {
@@ -174,7 +174,7 @@ class Following {
           )
         }
         this.#take(source, applied, round.resumeToken)
-        call.applied(round.resumeToken, this.#holds)
+        call.applied(round.resumeToken, this.#holds())
       }
       throw new SpindleError('unreachable', 'the server ended the stream')
     }

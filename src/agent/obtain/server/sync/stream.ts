@@ -5,17 +5,13 @@ import type { SyncRequestSchema, SyncResponse } from '../../../../gen/spindle/sy
 import type { Clock } from '../../../../runtime/clock.ts'
 import { SpindleError } from '../../../../runtime/errors.ts'
 import type { SecureClient } from '../../../../wire/secure-client.ts'
+import type { Holds } from '../link.ts'
 
 export interface Round {
   readonly parts: readonly SyncResponse[]
   readonly resumeToken: Uint8Array
   readonly entryCount: number
   readonly bundleCount: number
-}
-
-export interface Holds {
-  readonly x509: readonly string[]
-  readonly jwt: readonly string[]
 }
 
 export interface SyncCall {
@@ -71,6 +67,8 @@ export function openSync(
         resumeToken,
         x509AuthoritiesInUse: x509.slice(0, MOST_NAMED),
         jwtAuthoritiesInUse: jwt.slice(0, MOST_NAMED),
+        moreX509AuthoritiesInUse: x509.length > MOST_NAMED,
+        moreJwtAuthoritiesInUse: jwt.length > MOST_NAMED,
       }
       send({ step: { case: 'applied', value } })
     },

@@ -156,6 +156,8 @@ test('createRemoteSupply() signs anew what a tainted authority signed, once, and
   const asked = link.asked.length
   link.serve([web, batch])
   assert.equal(lease.current, had, 'it is kept until the next is there')
+  assert.equal(link.holding().x509.length, 2)
+  assert.equal(link.holding().x509[0], signer, 'what is to be revoked is told first')
   await settle()
   assert.notEqual(lease.current?.svid.authorityId, signer)
   assert(lease.current !== undefined)

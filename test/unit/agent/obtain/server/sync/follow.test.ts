@@ -144,15 +144,35 @@ test('each round is applied and answered with its token, in parts as one', async
 
 test('what the agent holds is told with each answer, and when it changes', async (t) => {
   const { follower, clock, calls } = await setUp(t)
-  follower.holds({ x509: ['x'], jwt: [] })
+  let x509 = ['w']
+  follower.holds(() => ({ x509, jwt: [] }))
+  x509 = ['x']
   calls[0]?.say(FULL)
   await clock.advance(0)
-  follower.holds({ x509: ['y'], jwt: ['k'] })
+  follower.holds(() => ({ x509: ['y'], jwt: ['k'] }))
   const said = calls[0]?.steps.flatMap((step) =>
     step?.case === 'applied' ? [step.value.x509AuthoritiesInUse] : [],
   )
-  assert.deepEqual(said, [['x'], ['y']])
+  assert.deepEqual(
+    said,
+    [['x'], ['y']],
+    'what it holds when it answers, not when that was last looked at',
+  )
   assert.deepEqual(calls[0]?.applied, ['1', '1'])
+})
+
+test('of more authorities than an answer may name, it says that there are more', async (t) => {
+  const { follower, clock, calls } = await setUp(t)
+  const some = (count: number): string[] => Array.from({ length: count }, (_, at) => `a${at}`)
+  follower.holds(() => ({ x509: some(64), jwt: some(65) }))
+  calls[0]?.say(FULL)
+  await clock.advance(0)
+  const [, step] = calls[0]!.steps
+  assert(step?.case === 'applied')
+  const { x509AuthoritiesInUse, jwtAuthoritiesInUse } = step.value
+  assert.deepEqual([x509AuthoritiesInUse, jwtAuthoritiesInUse], [some(64), some(64)])
+  const { moreX509AuthoritiesInUse, moreJwtAuthoritiesInUse } = step.value
+  assert.deepEqual([moreX509AuthoritiesInUse, moreJwtAuthoritiesInUse], [false, true])
 })
 
 test('a call that ends is followed by another that goes on from the last token', async (t) => {
