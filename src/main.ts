@@ -3,28 +3,40 @@
 import type { WriteStream } from 'node:tty'
 import type { Terminal } from './cli/io.ts'
 import { run } from './cli/program.ts'
+import { openStandardOutput } from './cli/standard-output.ts'
 
 // A reader that goes away, as `| head` does, ends nothing: a command ends by itself, after what it opened is closed.
-const outClosed = new AbortController()
-process.stdout.on('error', () => outClosed.abort())
-process.stderr.on('error', () => undefined)
+const out = openStandardOutput(process.stdout)
+const err = openStandardOutput(process.stderr)
+
+/** How long one that was told to end waits for who reads its output and does not. */
+const PATIENCE_MS = 1_000
+let isTold = false
 
 /** A registry may be piped in. */
 const MOST_INPUT_BYTES = 64 * 2 ** 20
 
 const exitCode = await run(process.argv.slice(2), {
-  out: (text) => void process.stdout.write(text),
-  err: (text) => void process.stderr.write(text),
+  out: out.write,
+  err: err.write,
   env: process.env,
   ...(!process.stdin.isTTY && { input: readInput }),
   onSignal(signal, listen) {
-    process.on(signal, listen)
-    return () => void process.off(signal, listen)
+    const heard = (): void => {
+      isTold ||= signal !== 'SIGHUP'
+      listen()
+    }
+    process.on(signal, heard)
+    return () => void process.off(signal, heard)
   },
-  outClosed: outClosed.signal,
+  outClosed: out.closed,
   ...(process.stdout.isTTY && { terminal: terminalOf(process.stdout) }),
 })
-process.exit(exitCode)
+if (isTold) setTimeout(() => process.exit(exitCode), PATIENCE_MS)
+const lost = await out.flushed()
+if (lost !== undefined) err.write(`spindle: standard output cannot be written: ${lost}\n`)
+await err.flushed()
+process.exit(exitCode === 0 && lost !== undefined && !isTold ? 1 : exitCode)
 
 async function readInput(): Promise<string> {
   const chunks: Buffer[] = []
