@@ -10,8 +10,12 @@ export interface PostgresProxy {
   readonly target: PostgresTarget
   /** Cuts each connection that sends `text`, before it is passed on or after it. */
   cutAt(text: string, when: 'before' | 'after'): void
+  /** From when `text` is sent on, nothing passes: nobody is told, or every connection is cut. */
+  failAt(text: string, how: 'silent' | 'down'): void
   /** Nothing passes, and nobody is told. */
   silent: boolean
+  /** Whatever comes is cut. */
+  down: boolean
   readonly cuts: number
 }
 
@@ -20,9 +24,14 @@ export async function proxyTo(t: TestContext, to: PostgresTarget): Promise<Postg
   const name = `.s.PGSQL.${to.port}`
   const sockets = new Set<Socket>()
   let rule: { readonly text: string; readonly when: 'before' | 'after' } | undefined
+  let failing: { readonly text: string; readonly how: 'silent' | 'down' } | undefined
   const proxy = {
     target: { ...to, host: folder },
     silent: false,
+    down: false,
+    failAt(text: string, how: 'silent' | 'down') {
+      failing = { text, how }
+    },
     cuts: 0,
     cutAt(text: string, when: 'before' | 'after') {
       rule = { text, when }
@@ -40,7 +49,12 @@ export async function proxyTo(t: TestContext, to: PostgresTarget): Promise<Postg
       socket.on('error', () => undefined)
     }
     client.on('data', (data) => {
+      if (failing !== undefined && data.includes(failing.text)) {
+        proxy[failing.how] = true
+        failing = undefined
+      }
       if (proxy.silent) return
+      if (proxy.down) return void client.destroy()
       const met = rule !== undefined && data.includes(rule.text)
       if (met && rule?.when === 'before') return cut()
       upstream.write(data)

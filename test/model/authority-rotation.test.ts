@@ -213,6 +213,7 @@ class World {
         bundle: () => ({ sequence: this.bundles.length - 1 }) as never,
         agent: (name) => stored(this.agents.find((agent) => agent.id === name)!),
         caughtUp: async () => {},
+        shown: async () => {},
         onChange: listening(this.#registryListeners),
       },
       fleet: {

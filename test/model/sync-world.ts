@@ -99,6 +99,7 @@ export function createWorld(
       return shown
     },
     caughtUp: async () => show(),
+    shown: async () => show(),
     refreshed: async () => show(),
     onChange(listen) {
       listeners.add(listen)

@@ -21,6 +21,8 @@ export interface RegistryOptions {
 }
 
 const RETRY = { baseMs: 200, maxMs: 15_000 }
+/** How long the answer to a change that is stored waits until it is shown. */
+const SHOWN_MS = 5_000
 
 interface Waiting {
   readonly resolve: () => void
@@ -115,6 +117,23 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
       wake()
     })
 
+  const caughtUp = (): Promise<void> => {
+    const known = position.revision >= store.changes.revisions.current
+    return known && !closed ? Promise.resolve() : refreshed()
+  }
+
+  const shown = (): Promise<void> =>
+    new Promise((resolve) => {
+      const late = (why: string): void => {
+        log.warn({ why }, 'a change is stored and answered before this server shows it')
+        resolve()
+      }
+      const timer = clock.after(SHOWN_MS, () => late(`the store takes over ${SHOWN_MS / 1000} s`))
+      caughtUp()
+        .then(resolve, (thrown: unknown) => (closed ? resolve() : late(messageOf(thrown))))
+        .finally(() => timer.cancel())
+    })
+
   const unsubscribe = store.changes.revisions.subscribe(wake)
   // What was committed since it was loaded.
   wake()
@@ -125,10 +144,8 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     get position() {
       return position
     },
-    caughtUp() {
-      const known = position.revision >= store.changes.revisions.current
-      return known && !closed ? Promise.resolve() : refreshed()
-    },
+    caughtUp,
+    shown,
     refreshed,
     onChange(listen) {
       listeners.add(listen)

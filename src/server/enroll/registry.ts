@@ -43,6 +43,11 @@ export interface Registry {
    * @throws SpindleError `store_unavailable`
    */
   caughtUp(): Promise<void>
+  /**
+   * For who has changed something, which is stored: resolves once that is shown. Where the store goes away just then, or takes
+   * long, it resolves all the same, since to say that nothing is known would be wrong; it is shown when the store can be read.
+   */
+  shown(): Promise<void>
   /** Asks the store: resolves once it shows what any server had committed before the call. @throws SpindleError as `caughtUp` */
   refreshed(): Promise<void>
   /** `listen` is called after each step that changed something. */

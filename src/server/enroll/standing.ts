@@ -9,7 +9,7 @@ import type { PeerSvid } from '../admit/peer.ts'
 import type { Registry } from './registry.ts'
 
 export interface StandingOptions {
-  readonly registry: Pick<Registry, 'agent' | 'entriesNamed' | 'caughtUp' | 'refreshed'>
+  readonly registry: Pick<Registry, 'agent' | 'entriesNamed' | 'shown' | 'refreshed'>
   readonly agents: Pick<AgentStore, 'change'>
   /** Of the config. */
   readonly admins: readonly SpiffeId[]
@@ -61,7 +61,7 @@ function createActivation({ agents, registry }: StandingOptions) {
         const { pending, ...rest } = agent
         return { ...rest, ...pending }
       })
-      await registry.caughtUp()
+      await registry.shown()
     } catch (thrown) {
       // Both are good until the store is back: a store that is away shall not stop a fleet.
       if (codeOf(thrown) !== 'store_unavailable') throw thrown

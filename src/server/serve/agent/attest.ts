@@ -42,8 +42,7 @@ export async function attestAgent(
   const about = { object: 'agent', key: attested.agentId, action: `attest ${type}` } as const
   parts.audit.write({ event: 'changed', caller, method, ...about })
   auditIssued(parts, asked, svid)
-  // Where it fails the agent is attested all the same, and a token is spent: better that it hears of it.
-  await parts.registry.caughtUp().catch(() => undefined)
+  await parts.registry.shown()
   const value = { svid: svidMessage(svid), reattestable: attested.canReattest }
   return create(AttestAgentResponseSchema, { step: { case: 'result', value } })
 }

@@ -14,7 +14,7 @@ export interface AgentParts {
   readonly clock: Clock
   readonly random: Random
   readonly store: Pick<Store, 'agents' | 'joinTokens'>
-  readonly registry: Pick<Registry, 'caughtUp'>
+  readonly registry: Pick<Registry, 'shown'>
   readonly issuing: { readonly x509: Pick<X509Authority, 'issue'> }
   /** By type. */
   readonly attestors: ReadonlyMap<string, NodeAttestor>

@@ -34,7 +34,7 @@ export async function renewAgent(
     change: (agent) => ({ ...agent, pending }),
   })
   auditIssued(parts, asked, svid)
-  await parts.registry.caughtUp()
+  await parts.registry.shown()
   return { svid: svidMessage(svid) }
 }
 

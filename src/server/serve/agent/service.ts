@@ -121,7 +121,7 @@ async function putOut(
     },
   })
   parts.audit.write({ event: 'changed', caller, method, object: 'agent', key: id, action })
-  await parts.registry.caughtUp()
+  await parts.registry.shown()
   return {}
 }
 

@@ -99,7 +99,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
     const results: BundleResult[] = []
     for (const message of messages)
       results.push(changedResult(await changeOne(message, changing), outputMask))
-    await registry.caughtUp()
+    await registry.shown()
     return results
   }
   const deleteOne = async (
@@ -167,7 +167,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
       const results: DeletedResult[] = []
       for (const trustDomain of trustDomains)
         results.push({ trustDomain, status: await deleteOne(trustDomain, mode, asked) })
-      await registry.caughtUp()
+      await registry.shown()
       return results
     },
   }

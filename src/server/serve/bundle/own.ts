@@ -51,7 +51,7 @@ export function createOwnBundle(parts: BundleServiceParts): OwnBundle {
     if (bundle === undefined) throw notThere()
     if (conflict !== undefined) throw conflict
     if (isNew) auditBundle(parts, asked, { key: trustDomain, action, revision: bundle.sequence })
-    await registry.caughtUp()
+    await registry.shown()
     return bundle
   }
 

@@ -62,7 +62,7 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
       for (const outcome of outcomes)
         if (!(outcome instanceof Refused) && outcome.kind === 'created')
           tell(asked, 'create', outcome.entry)
-      await registry.caughtUp()
+      await registry.shown()
       return outcomes.map((outcome) => createdResult(outcome, outputMask))
     },
     async update({ entries, inputMask, outputMask }, asked) {
@@ -71,7 +71,7 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
       for (const outcome of outcomes)
         if (!(outcome instanceof Refused) && outcome.kind === 'updated')
           tell(asked, 'update', outcome.entry)
-      await registry.caughtUp()
+      await registry.shown()
       return outcomes.map((outcome, index) => {
         const item = items[index]!
         const fault = item instanceof Refused ? undefined : item.fault
@@ -84,7 +84,7 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
       for (const outcome of outcomes)
         if (!(outcome instanceof Refused) && outcome.kind === 'deleted')
           tell(asked, 'delete', outcome.was)
-      await registry.caughtUp()
+      await registry.shown()
       return outcomes.map((outcome, index) => {
         if (outcome instanceof Refused) return { id: ids[index]!, status: outcome.status }
         return { id: ids[index]!, status: outcome.kind === 'deleted' ? ITEM_OK : NOT_FOUND }

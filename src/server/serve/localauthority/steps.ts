@@ -16,7 +16,7 @@ import { invalid, refused, worded, asCall } from '../worded.ts'
 export interface LocalAuthorityParts {
   readonly issuing: Pick<Issuing, 'serverId' | 'x509' | 'jwt' | 'svid'>
   readonly store: Pick<Store, 'authorities' | 'bundles'>
-  readonly registry: Pick<Registry, 'caughtUp'>
+  readonly registry: Pick<Registry, 'shown'>
   readonly audit: Audit
   /** What connected agents hold. */
   readonly fleet: Pick<FleetView, 'authoritiesInUse'>
@@ -73,7 +73,7 @@ export function createSteps(kind: 'x509' | 'jwt', parts: LocalAuthorityParts): S
   ): Promise<State> => {
     const key = slot.authorityId
     parts.audit.write({ event: 'changed', caller, method, object: 'authority', key, action })
-    await parts.registry.caughtUp()
+    await parts.registry.shown()
     return stateOf(slot)
   }
   const expectActive = (): SlotView => {

@@ -46,7 +46,7 @@ export function createUpstreamSteps(
     const { caller, method } = asked
     const { action } = step
     parts.audit.write({ event: 'changed', caller, method, object: 'authority', key: id, action })
-    await parts.registry.caughtUp()
+    await parts.registry.shown()
     return id
   }
   return {

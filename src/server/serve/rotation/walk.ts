@@ -23,7 +23,7 @@ export interface RotationParts extends Omit<LocalAuthorityParts, 'store' | 'regi
   readonly trustDomain: TrustDomain
   readonly clock: Clock
   readonly store: Pick<Store, 'authorities' | 'bundles' | 'agents'>
-  readonly registry: Pick<Registry, 'agent' | 'onChange' | 'bundle' | 'caughtUp'>
+  readonly registry: Pick<Registry, 'agent' | 'onChange' | 'bundle' | 'caughtUp' | 'shown'>
   readonly fleet: FleetView
   readonly unseen: Unseen
 }

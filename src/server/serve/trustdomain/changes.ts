@@ -131,7 +131,7 @@ export function createRelationshipChanging(parts: TrustDomainServiceParts): Rela
   ): Promise<RelationshipResult[]> => {
     const outcomes: (FederationRelationship | Refused)[] = []
     for (const message of messages) outcomes.push(await change(message))
-    await registry.caughtUp()
+    await registry.shown()
     return outcomes.map((outcome) => {
       if (outcome instanceof Refused) return { status: outcome.status }
       const message = relationshipMessage(outcome, registry.bundle(outcome.trustDomain))

@@ -120,6 +120,49 @@ test('openRegistry keeps what it has while the store is away, and catches up by 
   assert.match(lines.join(''), /read again/)
 })
 
+test('Registry shows what was changed, or says in the log that it does not yet, and lets nobody wait for long', async (t) => {
+  const { store, open, clock, lines } = await setUp(t, (filled) => filled.entries.create([w1]))
+  let reading: () => Promise<unknown> = () => Promise.resolve()
+  const registry = await open({
+    ...store,
+    changes: {
+      ...store.changes,
+      since: async (from, limit) => {
+        await reading()
+        return await store.changes.since(from, limit)
+      },
+    },
+  })
+  await registry.refreshed()
+  await store.entries.create([w2])
+  await registry.shown()
+  assert.equal(registry.counts.entries, 2)
+  reading = () => Promise.reject(new SpindleError('store_unavailable', 'no database'))
+  await store.entries.delete([e1])
+  await registry.shown()
+  assert.equal(registry.counts.entries, 2)
+  const told = () => lines.filter((line) => line.includes('before this server shows it'))
+  assert.match(told().join(''), /"why":"no database"/)
+  let read = (): void => undefined
+  reading = () => new Promise<void>((resolve) => (read = resolve))
+  let answered = false
+  const idle = clock.pending
+  const shown = registry.shown().then(() => (answered = true))
+  assert.equal(clock.pending, idle + 1)
+  await clock.advance(4_999)
+  assert.equal(answered, false)
+  await clock.advance(1)
+  await shown
+  assert.match(told()[1]!, /"why":"the store takes over 5 s"/)
+  const caughtUp = registry.caughtUp()
+  reading = () => Promise.resolve()
+  read()
+  await caughtUp
+  assert.equal(registry.counts.entries, 1)
+  await registry.shown()
+  assert.equal(told().length, 2)
+})
+
 test('openRegistry reads all again where the log does not lead on, and tells of what differs alone', async (t) => {
   const { store, open, clock } = await setUp(t, async (filled) => {
     await filled.agents.change(a, () => agent('/spire/agent/a'))

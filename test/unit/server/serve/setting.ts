@@ -20,6 +20,7 @@ import type { Registry } from '../../../../src/server/enroll/registry.ts'
 import type { ApiService } from '../../../../src/server/serve/service.ts'
 import type { SpiffeId, TrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
+import type { StoreOptions } from '../../../../src/store/open.ts'
 import type { KeyedStore, Store } from '../../../../src/store/port.ts'
 import { createLog } from '../../../../src/telemetry/log.ts'
 import { placeOf } from '../../../contract/stores.ts'
@@ -75,9 +76,12 @@ export function bearer(spiffeId: SpiffeId): ServerPeer {
   return { kind: 'remote', address: '10.0.0.1', svid }
 }
 
-export async function setUp(t: TestContext, make: (parts: Parts) => ApiService): Promise<Setting> {
-  const path = join(temporaryFolder(t), 'store.db')
-  const { clock, open } = placeOf(t, { kind: 'sqlite', path })
+export async function setUp(
+  t: TestContext,
+  make: (parts: Parts) => ApiService,
+  engine: StoreOptions['engine'] = { kind: 'sqlite', path: join(temporaryFolder(t), 'store.db') },
+): Promise<Setting> {
+  const { clock, open } = placeOf(t, engine)
   const random = createSeededRandom(1)
   const log = createLog({ level: 'error', format: 'text', stream: process.stderr, clock })
   const trustDomain = parseTrustDomain('example.org')
