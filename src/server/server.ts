@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Random } from '../runtime/random.ts'
 import type { LeveledLog } from '../telemetry/log.ts'
 import { createSeldom } from '../telemetry/seldom.ts'
-import { createAudit } from './audit/audit.ts'
+import { createAudit } from './audit/lines.ts'
 import { createObservation } from './compose/observation.ts'
 import { openDoors } from './compose/doors.ts'
 import { createServices } from './compose/services.ts'
@@ -53,9 +53,9 @@ export async function startServer(
   const store = observation.store(await openConfiguredStore(config.store, { ...environment, uid }))
   const registry = await openRegistry({ ...environment, store, trustDomain })
   const issuing = await openIssuing({ ...environment, config, store, registry })
-  const audit = observation.audit(
-    createAudit({ format: config.log.format, stream: environment.auditStream, clock }),
-  )
+  const { format } = config.log
+  const written = createAudit({ format, stream: environment.auditStream, clock })
+  const audit = observation.audit(written)
   const seldom = createSeldom(log, clock)
   const attestors = openNodeAttestors({
     ...environment,
@@ -104,6 +104,8 @@ export async function startServer(
       await doors.stop()
       attestors.close()
       await pruning.close()
+      // Before what may fail: nobody denies anything any more.
+      written.close()
       await issuing.close()
       await registry.close()
       await store.close()

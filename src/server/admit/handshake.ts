@@ -6,6 +6,7 @@ import { createServer } from 'node:tls'
 import type { TLSSocket, TlsOptions } from 'node:tls'
 import { toPem } from '../../certs/parse.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
+import { addressKey, plainAddress } from '../audit/address.ts'
 
 /** The server's own X.509-SVID. */
 export interface DoorKey {
@@ -59,20 +60,21 @@ interface Arrival {
 export function createHandshakes(options: HandshakesOptions): Handshakes {
   const { clock, limits } = options
   const underWay = new Map<string, Arrival>()
+  /** By addressKey: whoever has an IPv6 address has 2^64 of them. */
   const byAddress = new Map<string, number>()
   let count = 0
   let stopped = false
 
-  const admit = (address: string): HandshakeRefusal['reason'] | undefined => {
+  const admit = (key: string): HandshakeRefusal['reason'] | undefined => {
     if (count >= limits.connections) return 'connection_limit'
-    const open = byAddress.get(address) ?? 0
+    const open = byAddress.get(key) ?? 0
     return open >= limits.connectionsPerAddress ? 'address_limit' : undefined
   }
-  const countUp = (address: string, by: 1 | -1): void => {
+  const countUp = (key: string, by: 1 | -1): void => {
     count += by
-    const left = (byAddress.get(address) ?? 0) + by
-    if (left > 0) byAddress.set(address, left)
-    else byAddress.delete(address)
+    const left = (byAddress.get(key) ?? 0) + by
+    if (left > 0) byAddress.set(key, left)
+    else byAddress.delete(key)
   }
   /** Of a connection whose handshake is over, one way or the other; undefined: it is over already. */
   const settle = (name: string): Arrival | undefined => {
@@ -106,13 +108,14 @@ export function createHandshakes(options: HandshakesOptions): Handshakes {
   return {
     take(socket) {
       socket.on('error', () => undefined)
-      const address = plainAddress(socket.remoteAddress)
       // Gone before it was looked at.
-      if (address === undefined || stopped) return void socket.destroy()
-      const reason = admit(address)
+      if (socket.remoteAddress === undefined || stopped) return void socket.destroy()
+      const address = plainAddress(socket.remoteAddress)
+      const key = addressKey(address)
+      const reason = admit(key)
       if (reason !== undefined) {
         socket.destroy()
-        const detail = `${byAddress.get(address) ?? 0} of ${count} connections are this address's`
+        const detail = `${byAddress.get(key) ?? 0} of ${count} connections are this address's`
         return options.refused({ reason, address, detail })
       }
       const name = nameOf(socket)
@@ -124,9 +127,9 @@ export function createHandshakes(options: HandshakesOptions): Handshakes {
         options.refused({ reason: 'handshake_timeout', address, detail })
       })
       underWay.set(name, arrival)
-      countUp(address, 1)
+      countUp(key, 1)
       socket.once('close', () => {
-        countUp(address, -1)
+        countUp(key, -1)
         fail(settle(name), 'the connection ended in the middle of the handshake')
       })
       server.emit('connection', socket)
@@ -160,11 +163,6 @@ function secureOptions({ chain, pkcs8 }: DoorKey): TlsOptions {
 /** Between its own end and ours, an address and a port are one connection. */
 function nameOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress}|${remotePort}`
-}
-
-/** An IPv4 address as such, where it comes in by a socket of IPv6. */
-function plainAddress(address: string | undefined): string | undefined {
-  return address?.replace(/^::ffff:(?=\d+\.)/, '')
 }
 
 function chainOf(socket: TLSSocket): readonly Uint8Array[] {

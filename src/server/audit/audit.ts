@@ -1,12 +1,10 @@
 /**
  * The audit: each issuance, denial and registry change as one structured line, written before the answer leaves. A line says who
- * asked, from where, for what; never key material, nor a token or a certificate itself.
+ * asked, from where, for what; never key material, nor a token or a certificate itself. Denials that repeat themselves are summed
+ * up: anybody can cause them.
  */
-import type { Clock } from '../../runtime/clock.ts'
-import { createLog } from '../../telemetry/log.ts'
-import type { LogFields } from '../../telemetry/log.ts'
 
-/** Who asked: by the admin socket, with an X.509-SVID, or with no certificate. */
+/** Who asked: by the admin socket, with an X.509-SVID, or with no certificate; or nobody: the server does it by its own clock. */
 export type AuditCaller =
   | { readonly kind: 'local'; readonly uid: number; readonly pid: number }
   | {
@@ -17,6 +15,7 @@ export type AuditCaller =
       readonly address: string
     }
   | { readonly kind: 'anonymous'; readonly address: string }
+  | { readonly kind: 'server' }
 
 interface Asked {
   readonly caller: AuditCaller
@@ -29,7 +28,7 @@ export interface Denial {
   readonly caller: AuditCaller
   /** undefined: the connection was refused, whatever is called on it. */
   readonly method?: string
-  /** A word of a closed set, and in a few words why. */
+  /** A word of a closed set, and in a few words why, which a client may have had its part in. */
   readonly reason: string
   readonly detail?: string
 }
@@ -47,8 +46,11 @@ export interface Issuance extends Asked {
   readonly entryRevision?: number
 }
 
-export interface RegistryChange extends Asked {
+export interface RegistryChange {
   readonly event: 'changed'
+  readonly caller: AuditCaller
+  /** undefined: no call, but the server itself. */
+  readonly method?: string
   readonly object: 'entry' | 'agent' | 'join-token' | 'bundle' | 'federation' | 'authority'
   /** Entry ID, SPIFFE ID, trust domain or authority ID; of a join token nothing but whom it is for. */
   readonly key: string
@@ -56,33 +58,24 @@ export interface RegistryChange extends Asked {
   readonly revision?: number
 }
 
-export type AuditEvent = Denial | Issuance | RegistryChange
+/** What an operator does with the server itself, of which the registry knows nothing. */
+export interface Operation extends Asked {
+  readonly event: 'operated'
+  readonly action: 'backup' | 'log-level'
+  /** Path of the copy; the level that is set. */
+  readonly key: string
+}
+
+export type AuditEvent = Denial | Issuance | RegistryChange | Operation
 
 export interface Audit {
-  /** Has written the line when it returns. */
+  /** Has written the line when it returns, or counted the denial if it is one of a kind that was written a moment ago. */
   write(event: AuditEvent): void
 }
 
-export interface AuditOptions {
-  readonly format: 'json' | 'text'
-  readonly stream: { write(line: string): unknown }
-  readonly clock: Clock
-}
-
-const MESSAGES = {
-  denied: 'audit: a call was denied',
-  issued: 'audit: an identity was issued',
-  changed: 'audit: the registry was changed',
-} as const satisfies Record<AuditEvent['event'], string>
-
-/** Through the log's redaction, yet written whatever the log's level is. */
-export function createAudit(options: AuditOptions): Audit {
-  const log = createLog({ ...options, level: 'info' })
-  return {
-    write({ event, ...fields }) {
-      log.info({ audit: event, ...inOrder(fields) }, MESSAGES[event])
-    },
-  }
+export interface ServerAudit extends Audit {
+  /** Writes what is counted. A denial after that is a line. */
+  close(): void
 }
 
 /** The same audit, of which each line is told too once it is written. */
@@ -93,10 +86,4 @@ export function tapAudit(audit: Audit, listen: (event: AuditEvent) => void): Aud
       listen(event)
     },
   }
-}
-
-/** Instants as text, as the line's own time is. */
-function inOrder(fields: Omit<AuditEvent, 'event'>): LogFields {
-  if (!('expiresAt' in fields) || typeof fields.expiresAt !== 'number') return { ...fields }
-  return { ...fields, expiresAt: new Date(fields.expiresAt).toISOString() }
 }

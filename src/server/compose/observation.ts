@@ -57,7 +57,7 @@ export function createObservation(parts: {
       tapAudit(audit, (event) => {
         if (event.event === 'issued') metrics.issued.inc({ kind: event.issued })
         else if (event.event === 'changed') metrics.changes.inc({ object: event.object })
-        else metrics.denials.inc({ reason: event.reason })
+        else if (event.event === 'denied') metrics.denials.inc({ reason: event.reason })
       }),
     ended({ path, code, tookMs, isStream }) {
       const rpc = known.has(path) ? path.slice(1) : 'other'

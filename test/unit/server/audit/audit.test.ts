@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAudit } from '../../../../src/server/audit/audit.ts'
+import { createAudit } from '../../../../src/server/audit/lines.ts'
 import type { AuditEvent } from '../../../../src/server/audit/audit.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
 

@@ -1,0 +1,55 @@
+/** The audit as lines of the log. */
+import type { Clock } from '../../runtime/clock.ts'
+import { shownText } from '../../runtime/shown-text.ts'
+import { createLog } from '../../telemetry/log.ts'
+import type { LogFields } from '../../telemetry/log.ts'
+import type { AuditEvent, ServerAudit } from './audit.ts'
+import { createDenials } from './denials.ts'
+
+export interface AuditOptions {
+  readonly format: 'json' | 'text'
+  readonly stream: { write(line: string): unknown }
+  readonly clock: Clock
+}
+
+const MESSAGES = {
+  denied: 'audit: a call was denied',
+  issued: 'audit: an identity was issued',
+  changed: 'audit: the registry was changed',
+  operated: 'audit: the server was operated on',
+} as const satisfies Record<AuditEvent['event'], string>
+
+/** Of a text that a client may have had its part in. */
+const LONGEST_DETAIL = 512
+
+/** Through the log's redaction, yet written whatever the log's level is. */
+export function createAudit(options: AuditOptions): ServerAudit {
+  const log = createLog({ ...options, level: 'info' })
+  const denials = createDenials(options.clock, ({ event, detail, ...fields }, repeated) => {
+    const shown = detail === undefined ? {} : { detail: shownText(detail, LONGEST_DETAIL) }
+    log.info(
+      { audit: event, ...fields, ...shown, ...withInstants(repeated ?? {}) },
+      repeated === undefined ? MESSAGES[event] : 'audit: calls were denied again',
+    )
+  })
+  return {
+    write(event) {
+      if (event.event === 'denied') return denials.take(event)
+      const { event: audit, ...fields } = event
+      log.info({ audit, ...withInstants(fields) }, MESSAGES[audit])
+    },
+    close: () => denials.close(),
+  }
+}
+
+const INSTANTS: ReadonlySet<string> = new Set(['expiresAt', 'firstAt', 'lastAt'])
+
+/** Instants as text, as the line's own time is. */
+function withInstants(fields: object): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]: [string, unknown]) => [
+      name,
+      INSTANTS.has(name) && typeof value === 'number' ? new Date(value).toISOString() : value,
+    ]),
+  )
+}
