@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --rows a,b --runs 5 --agents 1000 --json]`: DESIGN's figures on this machine, beside a bare grpc-go server in the
- * same run. Medians; nothing here is asserted.
+ * `npm run bench [-- --rows a,b --runs 5 --agents 1000 --bare --json]`: DESIGN's figures on this machine, beside a bare grpc-go server
+ * in the same run and, with --bare, one on grpc-js. Medians; nothing here is asserted.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release } from 'node:os'
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     rows: { type: 'string', default: '' },
     runs: { type: 'string', default: '5' },
     agents: { type: 'string', default: '1000' },
+    bare: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -30,21 +31,25 @@ interface Result {
   readonly row: Row
   readonly spindle: number
   readonly reference: number | undefined
+  readonly bare: number | undefined
   readonly all: readonly Figure[]
 }
 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 
+const medianIfAny = (numbers: readonly number[]): number | undefined =>
+  numbers.length === 0 ? undefined : median(numbers)
+
 async function measure(bench: Bench, row: Row, runs: number): Promise<Result> {
   const all: Figure[] = []
   for (let run = 0; run < Math.min(runs, row.runs ?? runs); run++) all.push(await row.run(bench))
-  const references = all.flatMap(({ reference }) => reference ?? [])
   return {
     row,
     all,
     spindle: median(all.map(({ spindle }) => spindle)),
-    reference: references.length === 0 ? undefined : median(references),
+    reference: medianIfAny(all.flatMap(({ reference }) => reference ?? [])),
+    bare: medianIfAny(all.flatMap(({ bare }) => bare ?? [])),
   }
 }
 
@@ -64,16 +69,21 @@ function judged({ row: { goal }, spindle }: Result): readonly [goal: string, met
   return [text, met ? 'yes' : 'no']
 }
 
+const ratio = (of: number, to: number | undefined): string =>
+  to === undefined ? '' : (of / to).toFixed(2)
+
 function report(results: readonly Result[]): string {
+  const bareHead = values.bare ? ['GRPC-JS', 'RATIO'] : []
   return table(
-    ['WHAT', 'SPINDLE', 'REFERENCE', 'RATIO', 'GOAL', 'MET'],
+    ['WHAT', 'SPINDLE', 'REFERENCE', 'RATIO', ...bareHead, 'GOAL', 'MET'],
     results.map((result) => {
-      const { row, spindle, reference } = result
+      const { row, spindle, reference, bare } = result
       return [
         row.what,
         shown(spindle, row.unit),
         shown(reference, row.unit),
-        reference === undefined ? '' : (spindle / reference).toFixed(2),
+        ratio(spindle, reference),
+        ...(values.bare ? [shown(bare, row.unit), ratio(spindle, bare)] : []),
         ...judged(result),
       ]
     }),
@@ -93,7 +103,14 @@ try {
     process.exitCode = 3
   } else {
     let count = 0
-    const bench: Bench = { folder, binary, envoy, fleet, next: () => `n${++count}` }
+    const bench: Bench = {
+      folder,
+      binary,
+      envoy,
+      bare: values.bare,
+      fleet,
+      next: () => `n${++count}`,
+    }
     const rows = [...ROWS, ...WORKLOAD_ROWS, ...SERVER_ROWS]
     const names = values.rows.split(',')
     const wanted = values.rows === '' ? rows : rows.filter(({ name }) => names.includes(name))

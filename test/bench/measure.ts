@@ -11,24 +11,27 @@ import type { Agent, EntrySettings } from '../e2e/rig/agent.ts'
 import { startAgent } from '../e2e/rig/agent.ts'
 import { activeListener, get } from '../e2e/rig/rig.ts'
 import type { Fleet } from './fleet.ts'
-import type { Load, Report, Streams } from './program.ts'
-import { startLoad, startReference } from './program.ts'
+import type { Load, Report, Streams, Yardstick } from './program.ts'
+import { startBare, startLoad, startReference } from './program.ts'
 
 export interface Bench {
   readonly folder: string
   /** The Go program. */
   readonly binary: string
   readonly envoy: string
+  /** Whether rows with a reference are measured on bare grpc-js too. */
+  readonly bare: boolean
   /** A name no other run of a row has. */
   next(): string
   /** A server and its fleet, the same for all rows. */
   fleet(): Promise<Fleet>
 }
 
-/** Figures of one run: Spindle's, and the bare reference server's where the row has one. */
+/** Figures of one run: Spindle's, and those of the bare servers on grpc-go and grpc-js where the row has them. */
 export interface Figure {
   readonly spindle: number
   readonly reference?: number
+  readonly bare?: number
 }
 
 const uid = process.getuid?.() ?? 0
@@ -61,6 +64,23 @@ export async function withAgent<T>(
   }
 }
 
+/** The same measured on the bare servers. */
+export async function onYardsticks(
+  bench: Bench,
+  measure: (server: Yardstick) => Promise<number>,
+): Promise<Omit<Figure, 'spindle'>> {
+  const on = async (starting: Promise<Yardstick>): Promise<number> => {
+    const server = await starting
+    try {
+      return await measure(server)
+    } finally {
+      server.close()
+    }
+  }
+  const reference = await on(startReference(bench.binary, bench.folder))
+  return bench.bare ? { reference, bare: await on(startBare(bench.folder)) } : { reference }
+}
+
 export const renew = (agent: Agent): Promise<unknown> =>
   agent.admin.call(AdminService.method.renewIdentities, {}, { deadlineMs: 30_000 })
 
@@ -74,7 +94,7 @@ export function complete(report: Report, streams: number): Report {
   return report
 }
 
-/** First answers of all streams on Spindle, then on the reference. */
+/** First answers of all streams on Spindle, then on the bare servers, which have no Delta. */
 export async function firstAnswers(bench: Bench, streams: Streams): Promise<Figure> {
   const on = async (socket: string): Promise<number> => {
     const load = startLoad(bench.binary, socket, streams)
@@ -86,10 +106,7 @@ export async function firstAnswers(bench: Bench, streams: Streams): Promise<Figu
   }
   const spindle = await withAgent(bench, [web], (agent) => on(agent.socket))
   if (streams.variant === 'delta') return { spindle }
-  const reference = await startReference(bench.binary, bench.folder)
-  const limit = await on(reference.socket)
-  reference.close()
-  return { spindle, reference: limit }
+  return { spindle, ...(await onYardsticks(bench, ({ socket }) => on(socket))) }
 }
 
 /** The last of them counts: a process that rotates has rotated before, and its code is compiled. */
@@ -118,10 +135,8 @@ export async function spreadOf(
     }
   }
   const spindle = await withAgent(bench, [web], (agent) => on(agent.socket, () => renew(agent)))
-  const reference = await startReference(bench.binary, bench.folder)
-  const limit = await on(reference.socket, () => reference.renew())
-  reference.close()
-  return { spindle, reference: limit }
+  const limits = await onYardsticks(bench, (server) => on(server.socket, () => server.renew()))
+  return { spindle, ...limits }
 }
 
 export const spread = (bench: Bench, streams: Streams): Promise<Figure> =>

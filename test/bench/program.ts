@@ -157,16 +157,30 @@ export async function firstX509Times(
   return (await only<{ readonly tookMs: readonly number[] }>(binary, args)).tookMs
 }
 
-export interface Reference {
+/** A server to measure against. */
+export interface Yardstick {
   readonly socket: string
   renew(): Promise<void>
   close(): void
 }
 
 /** A bare grpc-go SDS server without attestation: what this machine allows at most. */
-export async function startReference(binary: string, folder: string): Promise<Reference> {
-  const socket = join(folder, `reference-${process.hrtime.bigint()}.sock`)
-  const talk = new Conversation(binary, ['reference', `-socket=${socket}`])
+export const startReference = (binary: string, folder: string): Promise<Yardstick> =>
+  startYardstick(folder, binary, (socket) => ['reference', `-socket=${socket}`])
+
+const BARE = join(import.meta.dirname, 'bare.ts')
+
+/** The same on grpc-js, as Spindle is run: what Node and grpc-js allow at most. */
+export const startBare = (folder: string): Promise<Yardstick> =>
+  startYardstick(folder, process.execPath, (socket) => ['--max-semi-space-size=2', BARE, socket])
+
+async function startYardstick(
+  folder: string,
+  program: string,
+  argsFor: (socket: string) => readonly string[],
+): Promise<Yardstick> {
+  const socket = join(folder, `yardstick-${process.hrtime.bigint()}.sock`)
+  const talk = new Conversation(program, argsFor(socket))
   await talk.answer()
   return {
     socket,

@@ -1,19 +1,16 @@
 /** What `npm run bench` measures of the Workload API. */
 import type { Bench, Figure } from './measure.ts'
-import { spreadOf, web, withAgent } from './measure.ts'
-import { firstX509Times, jwtRate, startReference, startWatch } from './program.ts'
+import { onYardsticks, spreadOf, web, withAgent } from './measure.ts'
+import { firstX509Times, jwtRate, startWatch } from './program.ts'
 import type { Row } from './rows.ts'
 
 const CALLERS = 200
 const WATCHERS = { streams: 1000, connections: 250 }
 
-/** The same on Spindle, then on the reference. */
-async function onBoth(bench: Bench, measure: (socket: string) => Promise<number>): Promise<Figure> {
+/** The same on Spindle, then on the bare servers. */
+async function onAll(bench: Bench, measure: (socket: string) => Promise<number>): Promise<Figure> {
   const spindle = await withAgent(bench, [web], ({ socket }) => measure(socket))
-  const reference = await startReference(bench.binary, bench.folder)
-  const limit = await measure(reference.socket)
-  reference.close()
-  return { spindle, reference: limit }
+  return { spindle, ...(await onYardsticks(bench, ({ socket }) => measure(socket))) }
 }
 
 const middle = (numbers: readonly number[]): number =>
@@ -26,7 +23,7 @@ export const WORKLOAD_ROWS: readonly Row[] = [
     unit: 'ms',
     goal: { most: 5 },
     run: (bench) =>
-      onBoth(bench, async (socket) => middle(await firstX509Times(bench.binary, socket, CALLERS))),
+      onAll(bench, async (socket) => middle(await firstX509Times(bench.binary, socket, CALLERS))),
   },
   {
     name: 'x509-watch-1000',
@@ -41,19 +38,19 @@ export const WORKLOAD_ROWS: readonly Row[] = [
     what: 'FetchJWTSVID for one audience by 16 attested callers',
     unit: '/s',
     goal: { least: 5000 },
-    run: (bench) => onBoth(bench, (socket) => jwtRate(bench.binary, socket, 'cached')),
+    run: (bench) => onAll(bench, (socket) => jwtRate(bench.binary, socket, 'cached')),
   },
   {
     name: 'jwt-uncached',
     what: 'FetchJWTSVID for another audience each time, ES256',
     unit: '/s',
     goal: { least: 2500 },
-    run: (bench) => onBoth(bench, (socket) => jwtRate(bench.binary, socket, 'uncached')),
+    run: (bench) => onAll(bench, (socket) => jwtRate(bench.binary, socket, 'uncached')),
   },
   {
     name: 'jwt-validate',
     what: 'ValidateJWTSVID by 16 attested callers, ES256',
     unit: '/s',
-    run: (bench) => onBoth(bench, (socket) => jwtRate(bench.binary, socket, 'validate')),
+    run: (bench) => onAll(bench, (socket) => jwtRate(bench.binary, socket, 'validate')),
   },
 ]

@@ -6,6 +6,7 @@ import {
   entry,
   entryToEnvoy,
   firstAnswers,
+  onYardsticks,
   pause,
   renew,
   sotw,
@@ -14,7 +15,7 @@ import {
   withAgent,
 } from './measure.ts'
 import { cpuSeconds, residentMiB } from './process-state.ts'
-import { fetchRate, startLoad, startReference } from './program.ts'
+import { fetchRate, startLoad } from './program.ts'
 
 export interface Row {
   readonly name: string
@@ -146,13 +147,10 @@ export const ROWS: readonly Row[] = [
     unit: '/s',
     goal: { least: 8000 },
     async run(bench) {
-      const spindle = await withAgent(bench, [web], (agent) =>
-        fetchRate(bench.binary, agent.socket, 16),
-      )
-      const reference = await startReference(bench.binary, bench.folder)
-      const limit = await fetchRate(bench.binary, reference.socket, 16)
-      reference.close()
-      return { spindle, reference: limit }
+      const rate = ({ socket }: { readonly socket: string }): Promise<number> =>
+        fetchRate(bench.binary, socket, 16)
+      const spindle = await withAgent(bench, [web], rate)
+      return { spindle, ...(await onYardsticks(bench, rate)) }
     },
   },
   {
