@@ -69,7 +69,9 @@ function namesIn(names: readonly string[]): readonly string[] {
     const shown = JSON.stringify(name.slice(0, 80))
     throw invalid('CSR DNS name is invalid', new Error(`${shown} ${fault}`))
   }
-  if (names.some((name) => saidAlready(names, name)))
+  // They are the same in capitals (RFC 4343).
+  const folded = names.map((name) => name.toLowerCase())
+  if (folded.some((name) => saidAlready(folded, name)))
     throw invalid('CSR DNS name contains a wildcard that covers another non-wildcard name')
   return names
 }
