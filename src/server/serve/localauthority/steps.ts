@@ -81,8 +81,10 @@ export function createSteps(kind: 'x509' | 'jwt', parts: LocalAuthorityParts): S
     if (active === undefined) throw refused(status.UNAVAILABLE, 'server is initializing')
     return active
   }
+  const withdraws = async (): Promise<boolean> => (await upstreams()).size === 0
   const withdraw = async (what: 'taint' | 'revoke', id: string, asked: Asked): Promise<State> => {
     const slot = slots().find(({ authorityId }) => authorityId === id)
+    if (what === 'revoke' && slot?.status === 'old' && (await withdraws())) throw untainted(kind)
     await attempt(undefined, () => authority[what](id))
     return done(what, slot!, asked)
   }
@@ -120,8 +122,15 @@ export function createSteps(kind: 'x509' | 'jwt', parts: LocalAuthorityParts): S
     },
     taint: (id, asked) => withdraw('taint', id, asked),
     revoke: (id, asked) => withdraw('revoke', id, asked),
-    withdraws: async () => (await upstreams()).size === 0,
+    withdraws,
   }
+}
+
+/** What holds SVIDs of a tainted one has them signed anew; one that is not would take them away. */
+function untainted(kind: 'x509' | 'jwt'): unknown {
+  const why = `it is not possible to revoke an untainted ${kind === 'x509' ? 'root CA' : 'key'}`
+  const what = `failed to revoke ${NAMES[kind]} authority`
+  return refused(status.FAILED_PRECONDITION, what, new Error(why))
 }
 
 function notPrepared(slots: readonly SlotView[], id: string): unknown {

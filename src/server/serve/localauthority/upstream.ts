@@ -20,14 +20,14 @@ export function createUpstreamSteps(
 ): UpstreamSteps {
   const { store, issuing, fleet } = parts
   /** @returns what of this server is below it */
-  const check = async (id: string): Promise<readonly string[]> => {
+  const check = async (id: string, what: string): Promise<readonly string[]> => {
     const rows = (await store.authorities.list()).filter(
       ({ serverId, kind }) => serverId === issuing.serverId && kind === 'x509',
     )
     if (!rows.some(({ upstreamKeyId }) => upstreamKeyId !== undefined))
       throw refused(status.FAILED_PRECONDITION, 'upstream authority is not configured')
     const fault = faultOf(rows, id)
-    if (fault !== undefined) throw invalid('provided subject key id is not valid', new Error(fault))
+    if (fault !== undefined) throw invalid(what, new Error(fault))
     return rows.flatMap(({ upstreamKeyId, authorityId }) =>
       upstreamKeyId === id ? [authorityId] : [],
     )
@@ -52,7 +52,7 @@ export function createUpstreamSteps(
   return {
     async taint(subjectKeyId, asked) {
       const id = subjectKeyId.toLowerCase()
-      await check(id)
+      await check(id, 'provided subject key id is not valid')
       const of = (bundle: StoredBundle): StoredBundle => {
         const x509Authorities = bundle.x509Authorities.map((one) =>
           keyIdOf(one) === id && !one.tainted ? { ...one, tainted: true } : one,
@@ -63,7 +63,14 @@ export function createUpstreamSteps(
     },
     async revoke(subjectKeyId, asked) {
       const id = subjectKeyId.toLowerCase()
-      const below = await check(id)
+      const below = await check(id, 'invalid subject key ID')
+      const own = await store.bundles.get(trustDomain)
+      if (own?.x509Authorities.some((one) => keyIdOf(one) === id && !one.tainted) === true)
+        throw refused(
+          status.FAILED_PRECONDITION,
+          'failed to revoke X.509 upstream authority',
+          new Error('it is not possible to revoke an untainted root CA'),
+        )
       const { x509 } = fleet.authoritiesInUse()
       const [holder, ...others] = new Set(
         [id, ...below].flatMap((each) => Array.from(x509.get(each) ?? [])),

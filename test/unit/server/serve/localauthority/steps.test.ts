@@ -146,11 +146,19 @@ for (const kind of kinds)
       assert.deepEqual(faults, [])
     })
 
-    test('an old one may be revoked without being tainted', async (t) => {
+    test('an old one is revoked only once it is tainted', async (t) => {
       const { step, show, published } = await openKind(t, kind)
       const [first = ''] = await show()
       const { authorityId: next } = await step('prepare')
       await step('activate', next)
+      const before = await published()
+      const [name, what] = kind.name === 'X509' ? ['X.509', 'root CA'] : ['JWT', 'key']
+      await assert.rejects(step('revoke', first), {
+        code: status.FAILED_PRECONDITION,
+        details: `failed to revoke ${name} authority: it is not possible to revoke an untainted ${what}`,
+      })
+      assert.deepEqual(await published(), before)
+      await step('taint', first)
       await step('revoke', first)
       assert.deepEqual(await published(), [next])
     })

@@ -104,6 +104,15 @@ test('revokeX509UpstreamAuthority: not while an agent needs it, nor while the co
   const [before] = issuing.x509.state.current.slots
   await changeOver()
   const subjectKeyId = keyId(first)
+  await assert.rejects(call(method.revokeX509UpstreamAuthority, { subjectKeyId: keyId(second) }), {
+    code: status.INVALID_ARGUMENT,
+    details: /^invalid subject key ID: unable to use upstream authority/,
+  })
+  await assert.rejects(call(method.revokeX509UpstreamAuthority, { subjectKeyId }), {
+    code: status.FAILED_PRECONDITION,
+    details: /^failed to revoke X\.509 upstream authority: .* an untainted root CA$/,
+  })
+  await call(method.taintX509UpstreamAuthority, { subjectKeyId })
   // By its own name, or by that of what this server signed with below it.
   for (const authority of [subjectKeyId, before!.authorityId]) {
     held.set(authority, new Set([id('/spire/agent/a'), id('/spire/agent/b')]))
@@ -118,7 +127,7 @@ test('revokeX509UpstreamAuthority: not while an agent needs it, nor while the co
     code: status.FAILED_PRECONDITION,
     details: /configuration of this server: no connected agent needs it/,
   })
-  assert.deepEqual((await published()).toSorted(), [keyId(first), keyId(second)].toSorted())
+  assert.deepEqual((await published()).toSorted(), [`${keyId(first)}!`, keyId(second)].toSorted())
   use(second, second)
   await issuing.x509.reload()
   // What nothing leads to any more goes by itself.
