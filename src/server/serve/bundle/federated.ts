@@ -163,7 +163,10 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
       const mode = MODES[asksFor] as DeleteBundleMode | undefined
       // A newer client's: it may mean something gentler than any that is known.
       if (mode === undefined)
-        throw wordedStatus(status.INVALID_ARGUMENT, `unsupported delete mode ${asksFor}`)
+        throw wordedStatus(
+          status.INVALID_ARGUMENT,
+          `failed to parse deletion mode: unhandled delete mode "${asksFor}"`,
+        )
       const results: DeletedResult[] = []
       for (const trustDomain of trustDomains)
         results.push({ trustDomain, status: await deleteOne(trustDomain, mode, asked) })

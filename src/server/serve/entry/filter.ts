@@ -21,8 +21,8 @@ export function readFilter(filter: Fields<Filter> | undefined, own: TrustDomain)
     federatesWith:
       byFederatesWith &&
       reading('malformed federates with filter', () => readFederationFilter(byFederatesWith)),
-    hint:
-      byHint === undefined ? undefined : reading('malformed hint filter', () => readHint(byHint)),
+    // As in SPIRE, an empty one asks for nothing.
+    hint: byHint ? reading('malformed hint filter', () => readHint(byHint)) : undefined,
     downstream: byDownstream,
   }
 }

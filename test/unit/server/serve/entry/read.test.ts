@@ -101,7 +101,7 @@ const FILTERS: readonly Filtered[] = [
     finds: ['ab', 'd'],
   },
   { says: 'hint', filter: { byHint: 'h' }, finds: ['b'] },
-  { says: 'no hint', filter: { byHint: '' }, finds: ['a', 'ab', 'c', 'd'] },
+  { says: 'a hint that is empty', filter: { byHint: '' }, finds: ['a', 'ab', 'b', 'c', 'd'] },
   { says: 'downstream', filter: { byDownstream: true }, finds: ['c'] },
   { says: 'not downstream', filter: { byDownstream: false }, finds: ['a', 'ab', 'b', 'd'] },
   {
