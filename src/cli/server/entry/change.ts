@@ -15,43 +15,75 @@ import { rendered, withServer } from '../ask.ts'
 import type { AskedServer } from '../ask.ts'
 import type { ServerOptions } from '../options.ts'
 import { codeName } from '../text.ts'
+import { inBatches } from './batches.ts'
 import { readEntryData, readIds } from './data.ts'
 import { entryOfFlags, needed } from './fields.ts'
 import type { EntryFlags } from './fields.ts'
 import { entryText } from './print.ts'
-
-/** So many that a message stays well below gRPC's 4 MiB. */
-const BATCH = 200
 
 export interface EntryResult {
   readonly status?: Status | undefined
   readonly entry?: Entry | undefined
 }
 
-type Change = (server: AskedServer, entries: Entry[]) => Promise<readonly EntryResult[]>
-
 export async function createEntries(io: Io, options: ServerOptions & EntryFlags): Promise<void> {
-  const asked = await entriesOf(io, options)
-  const results = await withServer(options, (server) => createInBatches(server, asked))
   const schema = BatchCreateEntryResponseSchema
-  const value = create(schema, { results: answered(asked, results) })
-  if (options.output !== 'table') io.out(rendered(options.output, { schema, value }, String))
-  tell(io, { verb: 'create', asked, results, quiet: options.output !== 'table' })
+  await changeEntries(io, options, {
+    verb: 'create',
+    ask: createdBy,
+    rendered: (results) =>
+      rendered(options.output, { schema, value: create(schema, { results }) }, String),
+  })
 }
 
 export async function updateEntries(io: Io, options: ServerOptions & EntryFlags): Promise<void> {
   if (options.data === undefined) needed(options.entryId, '--entry-id')
+  const schema = BatchUpdateEntryResponseSchema
+  await changeEntries(io, options, {
+    verb: 'update',
+    ask: (server) => async (entries) =>
+      (await server.call(EntryService.method.batchUpdateEntry, { entries })).results,
+    rendered: (results) =>
+      rendered(options.output, { schema, value: create(schema, { results }) }, String),
+  })
+}
+
+type Ask = (server: AskedServer) => (entries: Entry[]) => Promise<readonly EntryResult[]>
+
+export const createdBy: Ask = (server) => async (entries) =>
+  (await server.call(EntryService.method.batchCreateEntry, { entries })).results
+
+interface Change {
+  readonly verb: 'create' | 'update'
+  readonly ask: Ask
+  /** As JSON or YAML. */
+  readonly rendered: (results: EntryResult[]) => string
+}
+
+/** @throws CommandFailed when one was refused; SpindleError when the server could not be asked for all */
+async function changeEntries(
+  io: Io,
+  options: ServerOptions & EntryFlags,
+  change: Change,
+): Promise<void> {
+  const { verb } = change
+  const quiet = options.output !== 'table'
   const asked = await entriesOf(io, options)
-  const results = await withServer(options, (server) =>
-    inBatches(server, asked, async (_, entries) => {
-      const answer = await server.call(EntryService.method.batchUpdateEntry, { entries })
-      return answer.results
+  const { results, stopped } = await withServer(options, (server) =>
+    inBatches(asked, change.ask(server), (some, answer) => {
+      if (!quiet) tell(io, { verb, asked: some, results: answer })
     }),
   )
-  const schema = BatchUpdateEntryResponseSchema
-  const value = create(schema, { results: answered(asked, results) })
-  if (options.output !== 'table') io.out(rendered(options.output, { schema, value }, String))
-  tell(io, { verb: 'update', asked, results, quiet: options.output !== 'table' })
+  if (quiet && (results.length > 0 || stopped === undefined))
+    io.out(change.rendered(answered(asked, results)))
+  const failed = results.filter((result) => !isDone(result)).length
+  if (asked.length > 1 && (failed > 0 || stopped !== undefined))
+    io.err(`${results.length - failed} ${verb}d, ${failed} failed\n`)
+  if (stopped !== undefined) {
+    io.err(stopped.report)
+    throw stopped.thrown
+  }
+  if (failed > 0) throw new CommandFailed(1, `Error: failed to ${verb} one or more entries`)
 }
 
 /** With each result an entry, as SPIRE's commands have it: where the server names none, the one that was asked for. */
@@ -64,49 +96,21 @@ async function entriesOf(io: Io, flags: EntryFlags): Promise<readonly Entry[]> {
   return await readEntryData(io, flags.data)
 }
 
-export function createInBatches(
-  server: AskedServer,
-  asked: readonly Entry[],
-): Promise<EntryResult[]> {
-  return inBatches(server, asked, async (_, entries) => {
-    const answer = await server.call(EntryService.method.batchCreateEntry, { entries })
-    return answer.results
-  })
-}
-
-async function inBatches(
-  server: AskedServer,
-  asked: readonly Entry[],
-  change: Change,
-): Promise<EntryResult[]> {
-  const results: EntryResult[] = []
-  for (let at = 0; at < asked.length; at += BATCH)
-    results.push(...(await change(server, asked.slice(at, at + BATCH))))
-  return results
-}
-
 interface Told {
   readonly verb: 'create' | 'update'
   readonly asked: readonly Entry[]
   readonly results: readonly EntryResult[]
-  /** The answer was printed in another form: only that something failed is said. */
-  readonly quiet: boolean
 }
 
-/** @throws CommandFailed when one failed */
-function tell(io: Io, { verb, asked, results, quiet }: Told): void {
-  const failed = results.filter((result) => !isDone(result))
-  if (!quiet) {
-    for (const result of results) if (isDone(result)) io.out(entryText(result.entry!))
-    results.forEach((result, index) => {
-      if (isDone(result)) return
-      io.err(`Failed to ${verb} the following entry (${reasonText(result.status)}):\n`)
-      io.err(entryText(asked[index]!))
-      // SPIRE does not say which it is.
-      if (result.entry !== undefined) io.err(`It is there as Entry ID : ${result.entry.id}\n\n`)
-    })
-  }
-  if (failed.length > 0) throw new CommandFailed(1, `Error: failed to ${verb} one or more entries`)
+function tell(io: Io, { verb, asked, results }: Told): void {
+  for (const result of results) if (isDone(result)) io.out(entryText(result.entry!))
+  results.forEach((result, index) => {
+    if (isDone(result)) return
+    io.err(`Failed to ${verb} the following entry (${reasonText(result.status)}):\n`)
+    io.err(entryText(asked[index]!))
+    // SPIRE does not say which it is.
+    if (result.entry !== undefined) io.err(`It is there as Entry ID : ${result.entry.id}\n\n`)
+  })
 }
 
 export const isDone = ({ status: of }: { readonly status?: Status | undefined }): boolean =>
@@ -124,28 +128,38 @@ export async function deleteEntries(
   options: ServerOptions & { readonly entryId?: string; readonly file?: string },
 ): Promise<void> {
   const { entryId, file, output } = options
-  const ids = file === undefined ? [needed(entryId, '--entry-id')] : await readIds(io, file)
-  const { results } = await withServer(options, (server) =>
-    server.call(EntryService.method.batchDeleteEntry, { ids: [...ids] }),
+  const asked = file === undefined ? [needed(entryId, '--entry-id')] : await readIds(io, file)
+  const { results, stopped } = await withServer(options, (server) =>
+    inBatches(
+      asked,
+      async (ids) => (await server.call(EntryService.method.batchDeleteEntry, { ids })).results,
+      (_, answer) => {
+        if (output !== 'table') return
+        for (const { id } of answer.filter(isDone)) io.out(`Deleted entry with ID: ${id}\n`)
+        for (const { id, status: of } of answer.filter((result) => !isDone(result)))
+          io.err(`Failed to delete entry with ID ${id} (${reasonText(of)})\n`)
+      },
+    ),
   )
-  const failed = results.filter((result) => !isDone(result))
-  const done = results.filter(isDone)
+  const done = results.filter(isDone).length
+  const failed = results.length - done
   const schema = BatchDeleteEntryResponseSchema
-  const text = (): string => {
-    const deleted = done.map(({ id }) => `Deleted entry with ID: ${id}\n`).join('')
-    return `${deleted}${deleted === '' ? '' : '\n\n'}`
+  if (results.length > 0 || stopped === undefined)
+    io.out(
+      rendered(output, { schema, value: create(schema, { results: [...results] }) }, () =>
+        deletedText(done, failed),
+      ),
+    )
+  if (stopped !== undefined) {
+    io.err(stopped.report)
+    throw stopped.thrown
   }
-  io.out(rendered(output, { schema, value: create(schema, { results }) }, text))
-  if (output === 'table') {
-    for (const { id, status: of } of failed)
-      io.err(`Failed to delete entry with ID ${id} (${reasonText(of)})\n`)
-    io.out(deletedText(done.length, failed.length))
-  }
-  if (failed.length > 0) throw new CommandFailed(1, 'Error: failed to delete one or more entries')
+  if (failed > 0) throw new CommandFailed(1, 'Error: failed to delete one or more entries')
 }
 
 function deletedText(done: number, failed: number): string {
-  if (failed === 0) return `Deleted ${done} entries successfully\n`
+  const lead = done === 0 ? '' : '\n\n'
+  if (failed === 0) return `${lead}Deleted ${done} entries successfully\n`
   if (done === 0) return `\n\nFailed to delete ${failed} entries\n`
-  return `\n\nDeleted ${done} entries successfully, but failed to delete ${failed} entries\n`
+  return `${lead}\n\nDeleted ${done} entries successfully, but failed to delete ${failed} entries\n`
 }

@@ -9,7 +9,8 @@ import { CommandFailed } from '../../io.ts'
 import { rendered, withServer } from '../ask.ts'
 import type { ImportFlags } from '../given.ts'
 import type { ServerOptions } from '../options.ts'
-import { createInBatches, isDone, reasonText } from './change.ts'
+import { inBatches } from './batches.ts'
+import { createdBy, isDone, reasonText } from './change.ts'
 import type { EntryResult } from './change.ts'
 import { readEntryData } from './data.ts'
 import { idText } from './print.ts'
@@ -23,41 +24,59 @@ export async function importEntries(
   if ((file === undefined) === (data === undefined))
     throw new SpindleError('usage', 'name one file, as it is or with --data')
   const asked = await readEntryData(io, file ?? data ?? '', parentId)
-  const results = await withServer(options, (server) => createInBatches(server, asked))
+  const count = { created: 0, there: 0, failed: 0 }
+  const { results, stopped } = await withServer(options, (server) =>
+    inBatches(asked, createdBy(server), (some, answer, at) =>
+      answer.forEach((result, index) => {
+        const line = importedLine(some[index]!, result, count)
+        if (line !== undefined) io.out(output === 'table' ? line : '')
+        else io.err(failedLine(at + index, some[index]!, result))
+      }),
+    ),
+  )
   const schema = BatchCreateEntryResponseSchema
-  const value = create(schema, { results })
-  io.out(rendered(output, { schema, value }, () => importedText(asked, results)))
-  const failed = results.filter((result) => !isDone(result) && similar(result) === undefined)
-  results.forEach((result, index) => {
-    if (!failed.includes(result)) return
-    const { spiffeId } = asked[index]!
-    io.err(`entries[${index}] ${idText(spiffeId)}: ${reasonText(result.status)}\n`)
-  })
-  if (failed.length > 0) throw new CommandFailed(1, 'Error: failed to import one or more entries')
+  const value = create(schema, { results: [...results] })
+  if (results.length > 0 || stopped === undefined)
+    io.out(
+      rendered(
+        output,
+        { schema, value },
+        () => `${count.created} created, ${count.there} there already, ${count.failed} failed\n`,
+      ),
+    )
+  if (stopped !== undefined) {
+    io.err(stopped.report)
+    throw stopped.thrown
+  }
+  if (count.failed > 0) throw new CommandFailed(1, 'Error: failed to import one or more entries')
 }
 
 /** The entry that is there instead. */
 const similar = ({ status: of, entry }: EntryResult): Entry | undefined =>
   of?.code === status.ALREADY_EXISTS ? entry : undefined
 
-function importedText(asked: readonly Entry[], results: readonly EntryResult[]): string {
-  const lines: string[] = []
-  const count = { created: 0, there: 0, failed: 0 }
-  results.forEach((result, index) => {
-    const twin = similar(result)
-    if (isDone(result)) {
-      count.created += 1
-      lines.push(`created  ${result.entry?.id}  ${idText(result.entry?.spiffeId)}`)
-    } else if (twin === undefined) count.failed += 1
-    else {
-      count.there += 1
-      const other = differences(asked[index]!, twin)
-      const note = other.length === 0 ? '' : `  but with another ${other.join(', ')}`
-      lines.push(`there    ${twin.id}  ${idText(twin.spiffeId)}${note}`)
-    }
-  })
-  lines.push(`${count.created} created, ${count.there} there already, ${count.failed} failed`)
-  return lines.map((line) => `${line}\n`).join('')
+const failedLine = (index: number, { spiffeId }: Entry, { status: of }: EntryResult): string =>
+  `entries[${index}] ${idText(spiffeId)}: ${reasonText(of)}\n`
+
+/** undefined where it failed. */
+function importedLine(
+  asked: Entry,
+  result: EntryResult,
+  count: { created: number; there: number; failed: number },
+): string | undefined {
+  const twin = similar(result)
+  if (isDone(result)) {
+    count.created += 1
+    return `created  ${result.entry?.id}  ${idText(result.entry?.spiffeId)}\n`
+  }
+  if (twin === undefined) {
+    count.failed += 1
+    return undefined
+  }
+  count.there += 1
+  const other = differences(asked, twin)
+  const note = other.length === 0 ? '' : `  but with another ${other.join(', ')}`
+  return `there    ${twin.id}  ${idText(twin.spiffeId)}${note}\n`
 }
 
 /** In what two entries differ that are alike to the server. */
