@@ -4,6 +4,7 @@ import type { WriteStream } from 'node:tty'
 import type { Terminal } from './cli/io.ts'
 import { run } from './cli/program.ts'
 import { openStandardOutput } from './cli/standard-output.ts'
+import { systemClock } from './runtime/clock.ts'
 
 // A reader that goes away, as `| head` does, ends nothing: a command ends by itself, after what it opened is closed.
 const out = openStandardOutput(process.stdout)
@@ -11,7 +12,7 @@ const err = openStandardOutput(process.stderr)
 
 /** How long one that was told to end waits for who reads its output and does not. */
 const PATIENCE_MS = 1_000
-let isTold = false
+const told = new AbortController()
 
 /** A registry may be piped in. */
 const MOST_INPUT_BYTES = 64 * 2 ** 20
@@ -23,7 +24,7 @@ const exitCode = await run(process.argv.slice(2), {
   ...(!process.stdin.isTTY && { input: readInput }),
   onSignal(signal, listen) {
     const heard = (): void => {
-      isTold ||= signal !== 'SIGHUP'
+      if (signal !== 'SIGHUP') told.abort()
       listen()
     }
     process.on(signal, heard)
@@ -32,7 +33,8 @@ const exitCode = await run(process.argv.slice(2), {
   outClosed: out.closed,
   ...(process.stdout.isTTY && { terminal: terminalOf(process.stdout) }),
 })
-if (isTold) setTimeout(() => process.exit(exitCode), PATIENCE_MS)
+const isTold = told.signal.aborted
+if (isTold) systemClock.after(PATIENCE_MS, () => process.exit(exitCode))
 const lost = await out.flushed()
 if (lost !== undefined) err.write(`spindle: standard output cannot be written: ${lost}\n`)
 await err.flushed()
