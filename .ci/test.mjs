@@ -12,7 +12,7 @@ const result = spawnSync(
   [
     '--test',
     `--test-concurrency=${soak ? 1 : 2}`,
-    `--test-timeout=${soak ? 7_200_000 : 180_000}`,
+    `--test-timeout=${soak ? 7_200_000 : 400_000}`,
     '--test-reporter=spec',
     ...(patterns.length > 0 ? patterns : ['test/**/*.test.ts']),
   ],
