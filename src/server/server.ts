@@ -52,7 +52,9 @@ export async function startServer(
   const observation = createObservation(environment)
   const store = observation.store(await openConfiguredStore(config.store, { ...environment, uid }))
   const registry = await openRegistry({ ...environment, store, trustDomain })
-  const issuing = await openIssuing({ ...environment, config, store, registry })
+  const issuing = observation.issuing(
+    await openIssuing({ ...environment, config, store, registry, onEvent: observation.told }),
+  )
   const { format } = config.log
   const written = createAudit({ format, stream: environment.auditStream, clock })
   const audit = observation.audit(written)
@@ -76,7 +78,8 @@ export async function startServer(
     audit,
     attestors,
   }
-  const doors = await openDoors({ ...parts, ended: observation.ended, seldom })
+  const { ended, refused } = observation
+  const doors = await openDoors({ ...parts, ended, refused, seldom })
   const sync = createSyncService({ ...parts, verifier: doors.verifier })
   const { all, close } = createServices({ ...parts, fleet: sync })
   const services = [sync, ...all]

@@ -1,6 +1,6 @@
 /** For each alert: series under which it fires, and ones like them under which it must not. Written as promtool expands them. */
 
-/** Series by name (the prefix `spindle_agent_` left out), and their values each half minute: `start+step x count`. */
+/** Series by name (the prefix, `spindle_agent_` here, left out), and their values each half minute: `start+step x count`. */
 export type Series = Readonly<Record<string, string>>
 
 export interface AlertCase {
@@ -30,6 +30,16 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     at: '7m',
     fires: { server_connected: '1 0x20' },
     quiet: { server_connected: '0 0 0 1x20' },
+  },
+  SpindleAgentSvidExpiring: {
+    at: '40m',
+    // Of an hour, which was renewed at half of its life before.
+    fires: { server_svid_seconds_left: '1800 3600-40x80' },
+    quiet: {
+      server_svid_seconds_left: '3600-30x59 3600-30x59',
+      // One that lives for five minutes.
+      'server_svid_seconds_left{instance="short"}': '300-30x4 300-30x4 300-30x4 300x90',
+    },
   },
   SpindleServerUnverified: {
     at: '70m',

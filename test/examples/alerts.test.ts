@@ -8,13 +8,20 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { parse, stringify } from 'yaml'
 import { CONNECTION_REFUSALS } from '../../src/telemetry/metric-labels.ts'
+import { PREFIX } from '../../src/telemetry/metrics-table.ts'
+import { DOOR_REFUSALS, SERVER_PREFIX } from '../../src/telemetry/server/table.ts'
 import { BY_PATH, ROOT } from '../docs/pages.ts'
 import { ALERT_CASES } from './alert-cases.ts'
 import type { Series } from './alert-cases.ts'
 import { readExpression } from './promql.ts'
+import { SERVER_ALERT_CASES } from './server-alert-cases.ts'
 
 const FOLDER = join(ROOT, 'examples/observability')
-const ALERTS = join(FOLDER, 'alerts.yaml')
+/** Each file, and its cases. */
+const FILES = [
+  { file: 'alerts.yaml', cases: ALERT_CASES, prefix: PREFIX },
+  { file: 'server-alerts.yaml', cases: SERVER_ALERT_CASES, prefix: SERVER_PREFIX },
+]
 
 interface Rule {
   readonly alert: string
@@ -23,10 +30,14 @@ interface Rule {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-const { groups } = parse(readFileSync(ALERTS, 'utf8')) as {
-  groups: readonly { rules: readonly Rule[] }[]
+function rulesOf(file: string): readonly Rule[] {
+  const { groups } = parse(readFileSync(join(FOLDER, file), 'utf8')) as {
+    groups: readonly { rules: readonly Rule[] }[]
+  }
+  return groups.flatMap((group) => group.rules)
 }
-const rules = groups.flatMap((group) => group.rules)
+
+const rules = FILES.flatMap(({ file }) => rulesOf(file))
 
 /** Runs promtool, or skips the test on a machine without it. */
 function promtool(t: TestContext, ...args: readonly string[]): string | undefined {
@@ -39,13 +50,17 @@ function promtool(t: TestContext, ...args: readonly string[]): string | undefine
   return run.stdout
 }
 
-test('alerts.yaml and prometheus.yaml are what Prometheus takes, without a warning', (t) => {
+test('the alerts and prometheus.yaml are what Prometheus takes, without a warning', (t) => {
   const said = promtool(t, 'check', 'config', '--lint-fatal', join(FOLDER, 'prometheus.yaml'))
-  if (said !== undefined) assert.match(said, new RegExp(`SUCCESS: ${rules.length} rules found`))
+  const found = Array.from(said?.matchAll(/SUCCESS: (\d+) rules found/g) ?? [], ([, n]) =>
+    Number(n),
+  )
+  const there = FILES.map(({ file }) => rulesOf(file).length)
+  if (said !== undefined) assert.deepEqual(found, there)
 })
 
-test('every alert reads metrics and labels that the agent has', () => {
-  assert(rules.length >= 20)
+test('every alert reads metrics and labels that there are', () => {
+  assert(rules.length >= 40)
   const faults = rules.flatMap(({ alert, expr }) => {
     const { metrics, faults: found } = readExpression(expr)
     return metrics.length === 0 ? [`${alert}: reads nothing`] : found.map((f) => `${alert}: ${f}`)
@@ -71,28 +86,38 @@ test('every alert has a severity, a text, and a page of its own in docs/alerts.m
 
 test('docs/alerts.md says what to do about each reason a connection is refused for', () => {
   const { text } = BY_PATH.get('docs/alerts.md')!
-  const alarming = CONNECTION_REFUSALS.filter((reason) => reason !== 'closing')
+  const alarming = [...CONNECTION_REFUSALS, ...DOOR_REFUSALS].filter((one) => one !== 'closing')
   assert.deepEqual(
     alarming.filter((reason) => !text.includes(`\`${reason}\``)),
     [],
   )
 })
 
-test('every alert fires on what it is for, and on nothing that is like it', (t) => {
-  assert.deepEqual(
-    rules.map(({ alert }) => alert),
-    Object.keys(ALERT_CASES),
+for (const { file, cases, prefix } of FILES)
+  test(`every alert of ${file} fires on what it is for, and on nothing that is like it`, (t) => {
+    assert.deepEqual(
+      rulesOf(file).map(({ alert }) => alert),
+      Object.keys(cases),
+    )
+    const folder = mkdtempSync(join(tmpdir(), 'spindle-alerts-'))
+    t.after(() => rmSync(folder, { recursive: true }))
+    const tests = Object.entries(cases).flatMap(([alert, { at, fires, quiet }]) => [
+      promtoolTest(`${alert} fires`, named(fires, prefix), { at, alerts: [alert] }),
+      promtoolTest(`${alert} is quiet`, named(quiet, prefix), { at, alerts: [] }),
+    ])
+    const all = { rule_files: [join(FOLDER, file)], tests }
+    writeFileSync(join(folder, 'tests.yaml'), stringify({ ...all, evaluation_interval: '30s' }))
+    promtool(t, 'test', 'rules', join(folder, 'tests.yaml'))
+  })
+
+function named(series: Series, prefix: string): Series {
+  return Object.fromEntries(
+    Object.entries(series).map(([key, values]) => [
+      key.startsWith('up{') ? key : prefix + key,
+      values,
+    ]),
   )
-  const folder = mkdtempSync(join(tmpdir(), 'spindle-alerts-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const file = join(folder, 'tests.yaml')
-  const tests = Object.entries(ALERT_CASES).flatMap(([alert, { at, fires, quiet }]) => [
-    promtoolTest(`${alert} fires`, fires, { at, alerts: [alert] }),
-    promtoolTest(`${alert} is quiet`, quiet, { at, alerts: [] }),
-  ])
-  writeFileSync(file, stringify({ rule_files: [ALERTS], evaluation_interval: '30s', tests }))
-  promtool(t, 'test', 'rules', file)
-})
+}
 
 /** Which alerts fire at an instant: exactly `alerts`, each once. */
 function promtoolTest(
@@ -103,10 +128,7 @@ function promtoolTest(
   return {
     name,
     interval: '30s',
-    input_series: Object.entries(series).map(([key, values]) => ({
-      series: key.startsWith('up{') ? key : `spindle_agent_${key}`,
-      values,
-    })),
+    input_series: Object.entries(series).map(([key, values]) => ({ series: key, values })),
     promql_expr_test: [
       {
         expr: 'count by (alertname) (ALERTS{alertstate="firing"})',

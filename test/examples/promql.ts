@@ -1,23 +1,29 @@
-/** What a PromQL expression reads, as far as the expressions of examples/ go: metrics of the agent and the labels of each. */
+/** What a PromQL expression reads, as far as the expressions of examples/ go: metrics of the agent or of a server, and the labels of each. */
 import { METRICS, PREFIX } from '../../src/telemetry/metrics-table.ts'
 import type { MetricMeaning } from '../../src/telemetry/metric-labels.ts'
+import { OF_A_SERVER, SERVER_PREFIX } from '../../src/telemetry/server/table.ts'
 
 /** What a scrape adds. */
 const SCRAPED = ['instance', 'job']
-const SELECTOR = /\b(spindle_agent_\w+|up)\b(?:\{([^}]*)\})?/g
+const SELECTOR = /\b(spindle_(?:agent|server)_\w+|up)\b(?:\{([^}]*)\})?/g
 const GROUPING = /\b(?:by|without|on|ignoring|group_left|group_right) ?\(([^)]*)\)/g
-const MATCHER = /^\s*(\w+)\s*(?:=~|!~|!=|=)\s*"(.*)"\s*$/
+const MATCHER = /^\s*(\w+)\s*(=~|!~|!=|=)\s*"(.*)"\s*$/
 
-type Known = ReadonlyMap<string, Readonly<Record<string, readonly string[] | string>>>
+type Labels = Readonly<Record<string, readonly string[] | string>>
 
-const known: Known = new Map<string, Readonly<Record<string, readonly string[] | string>>>([
-  ['up', {}],
-  ...Object.values<MetricMeaning>(METRICS).flatMap(({ name, type, labels }) => {
-    const full = PREFIX + name
+function seriesOf(metrics: Readonly<Record<string, MetricMeaning>>, prefix: string) {
+  return Object.values(metrics).flatMap(({ name, type, labels }) => {
+    const full = prefix + name
     if (type !== 'histogram') return [[full, labels] as const]
     const bucket = [`${full}_bucket`, { ...labels, le: 'upper bound' }] as const
     return [bucket, [`${full}_sum`, labels] as const, [`${full}_count`, labels] as const]
-  }),
+  })
+}
+
+const known: ReadonlyMap<string, Labels> = new Map<string, Labels>([
+  ['up', {}],
+  ...seriesOf(METRICS, PREFIX),
+  ...seriesOf(OF_A_SERVER, SERVER_PREFIX),
 ])
 
 export interface Reading {
@@ -48,15 +54,14 @@ export function readExpression(expression: string): Reading {
   return { metrics, faults }
 }
 
-function matcherFaults(
-  name: string,
-  labels: Readonly<Record<string, readonly string[] | string>>,
-  matcher: string,
-): readonly string[] {
-  const [, label = '', value = ''] = MATCHER.exec(matcher) ?? []
+function matcherFaults(name: string, labels: Labels, matcher: string): readonly string[] {
+  const [, label = '', operator = '', text = ''] = MATCHER.exec(matcher) ?? []
   if (SCRAPED.includes(label)) return []
   const values = labels[label]
   if (values === undefined) return [`${name} has no label ${label || matcher}`]
-  if (typeof values === 'string' || values.includes(value)) return []
-  return [`${name} never has ${label}="${value}"`]
+  if (typeof values === 'string') return []
+  const named = operator.endsWith('~') ? text.split('|') : [text]
+  return named
+    .filter((value) => !values.includes(value))
+    .map((value) => `${name} never has ${label}="${value}"`)
 }

@@ -8,7 +8,7 @@ import type { StoredBundle } from '../../store/model.ts'
 import type { Store } from '../../store/port.ts'
 import type { Seldom } from '../../telemetry/seldom.ts'
 import { createAdmission } from '../admit/admission.ts'
-import type { DoorReport } from '../admit/door.ts'
+import type { DoorRefusalReason, DoorReport } from '../admit/door.ts'
 import { createDoor } from '../admit/door.ts'
 import { openLocalDoor } from '../admit/local-door.ts'
 import { createPeerVerifier } from '../admit/verify-peer.ts'
@@ -31,6 +31,8 @@ export interface DoorsParts {
   readonly audit: Audit
   /** Told of the end of each call. */
   readonly ended: (call: EndedCall) => void
+  /** Told of a connection by TCP that was closed before it was served. */
+  readonly refused: (reason: DoorRefusalReason) => void
   /** For what peers cause. */
   readonly seldom: Seldom
 }
@@ -74,7 +76,7 @@ export async function openDoors(parts: DoorsParts): Promise<Doors> {
     gate,
     ended,
     audit,
-    report: doorReport(seldom),
+    report: doorReport(parts),
   })
   const local = await openLocalDoor({
     kernel,
@@ -114,11 +116,12 @@ function authoritiesOf({ config: { trustDomain }, registry }: DoorsParts) {
   }
 }
 
-function doorReport(seldom: Seldom): DoorReport {
+function doorReport({ seldom, refused }: Pick<DoorsParts, 'seldom' | 'refused'>): DoorReport {
   return {
     opened: () => undefined,
     closed: () => undefined,
     refused({ reason, address, detail }) {
+      refused(reason)
       seldom.warn(reason, { reason, address, detail }, 'connection refused')
     },
   }

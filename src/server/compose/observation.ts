@@ -11,17 +11,25 @@ import type { ServerMetrics } from '../../telemetry/server/metrics.ts'
 import type { EndedCall } from '../../wire/peer-server.ts'
 import { permittedPaths } from '../admit/permissions.ts'
 import { tapAudit } from '../audit/audit.ts'
+import type { DoorRefusalReason } from '../admit/door.ts'
 import type { Audit } from '../audit/audit.ts'
 import type { Registry } from '../enroll/registry.ts'
+import type { IssuingEvent } from '../issue/issuing-event.ts'
 import type { Issuing } from '../issue/issuing.ts'
 import type { FleetView } from '../publish/fleet-view.ts'
 import { serverHealthChecks } from './health.ts'
+import { measuredIssuing } from './measured-issuing.ts'
 import { measuredStore } from './measured-store.ts'
 
 export interface Observation {
-  /** The same store and audit, of which is counted what goes through them. */
+  /** The same, of which is counted what goes through them. */
   store(store: Store): Store
   audit(audit: Audit): Audit
+  issuing(issuing: Issuing): Issuing
+  /** To be told of what happens to the authorities. */
+  told(event: IssuingEvent): void
+  /** To be told of a connection that was closed before it was served. */
+  refused(reason: DoorRefusalReason): void
   /** To be told of the end of each call. */
   ended(call: EndedCall): void
   /** undefined: it is switched off. @throws SpindleError `listen_failed` */
@@ -30,14 +38,17 @@ export interface Observation {
 
 /** What is looked at. */
 interface Seen {
-  readonly config: Pick<ServerConfig, 'http' | 'admin' | 'trustDomain'>
+  readonly config: Pick<ServerConfig, 'http' | 'admin' | 'trustDomain'> & {
+    readonly authority: Pick<ServerConfig['authority'], 'kind'>
+  }
   readonly store: Store
   readonly registry: Pick<Registry, 'bundle'>
   readonly issuing: Issuing
-  readonly fleet: Pick<FleetView, 'connected'>
+  readonly fleet: Pick<FleetView, 'connected' | 'haveBundle'>
   readonly descriptors: number
 }
 
+const X509 = { kind: 'x509' } as const
 const HEALTH_DEADLINE_MS = 2_000
 const CODES: ReadonlyMap<number, string> = new Map(
   Object.entries(status).map(([name, code]) => [code, name]),
@@ -51,6 +62,7 @@ export function createObservation(parts: {
   const metrics = createServerMetrics(parts)
   // What a client makes up must not make a series.
   const known = new Set(permittedPaths())
+  let aboveTold = false
   return {
     store: (store) => measuredStore(store, clock, metrics),
     audit: (audit) =>
@@ -59,12 +71,24 @@ export function createObservation(parts: {
         else if (event.event === 'changed') metrics.changes.inc({ object: event.object })
         else if (event.event === 'denied') metrics.denials.inc({ reason: event.reason })
       }),
+    issuing: (issuing) => measuredIssuing(issuing, metrics),
+    told(event) {
+      if (event.of === 'svid' && event.event.kind === 'failed') metrics.issueFailures.inc(X509)
+      if (event.of !== 'publication' && event.of !== 'above') return
+      const gauge = event.of === 'above' ? metrics.aboveFault : metrics.publicationFault
+      gauge.set(event.fault === undefined ? 0 : 1)
+      aboveTold ||= event.of === 'above'
+    },
+    refused: (reason) => metrics.connectionsRefused.inc({ reason }),
     ended({ path, code, tookMs, isStream }) {
       const rpc = known.has(path) ? path.slice(1) : 'other'
       metrics.rpcs.inc({ rpc, code: CODES.get(code) ?? String(code) })
       if (!isStream) metrics.rpcDuration.observe({ rpc }, tookMs / 1000)
     },
-    serve: (seen) => serve(seen, clock, metrics),
+    serve(seen) {
+      if (seen.config.authority.kind === 'server' && !aboveTold) metrics.aboveFault.set(0)
+      return serve(seen, clock, metrics)
+    },
   }
 }
 
@@ -95,8 +119,12 @@ async function serve(
     get authorities() {
       return { x509: issuing.x509.state.current, jwt: issuing.jwt.state.current }
     },
-    get svidNotAfter() {
-      return issuing.svid.current.notAfter
+    get agentsBehind() {
+      const sequence = registry.bundle(trustDomain)?.sequence
+      return sequence === undefined ? 0 : fleet.haveBundle(sequence).behind.length
+    },
+    get svid() {
+      return issuing.svid.current
     },
     ready: async () => (await health.ready()).ok,
   })

@@ -7,6 +7,7 @@ import type { DoorKey } from '../admit/handshake.ts'
 /** The server's own X.509-SVID (`spiffe://<trust domain>/spire/server`). */
 export interface ServerSvid extends DoorKey {
   /** ms since the epoch */
+  readonly notBefore: number
   readonly notAfter: number
   readonly authorityId: string
 }

@@ -37,7 +37,6 @@ const LOOK_EVERY_MS = 10_000
 const RETRY = { baseMs: 250, maxMs: LOOK_EVERY_MS }
 
 interface Issued extends ServerSvid {
-  readonly notBefore: number
   readonly renewAt: number
 }
 

@@ -14,11 +14,16 @@ type Metrics = {
       : HistogramOf<LabelsIn<Table[N]>>
 }
 
+/** ms since the epoch */
+interface Life {
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
 interface Slots {
-  readonly slots: readonly {
-    readonly status: 'prepared' | 'active' | 'old' | 'tainted'
-    readonly notAfter: number
-  }[]
+  readonly slots: readonly ({ readonly status: 'prepared' | 'active' | 'old' | 'tainted' } & Life)[]
+  /** Of what is above them; undefined: nothing is, or another server looks after it. */
+  readonly attached?: Life
   readonly fault?: string
 }
 
@@ -27,18 +32,30 @@ export interface ScrapedServer {
   /** Rejects while the store does not answer. */
   counts(): Promise<{ readonly entries: number; readonly agents: number; readonly bundles: number }>
   readonly agentsConnected: number
+  /** Of those, who have not the newest own bundle. */
+  readonly agentsBehind: number
   /** undefined: there is no own bundle. */
   readonly bundleSequence: number | undefined
   readonly authorities: Readonly<Record<'x509' | 'jwt', Slots>>
-  /** Of the server's own, ms since the epoch. */
-  readonly svidNotAfter: number
+  /** The server's own X.509-SVID. */
+  readonly svid: Life
   ready(): Promise<boolean>
 }
 
 /** Those that are counted as things happen; the others are read at each scrape. */
 export interface ServerMetrics extends Pick<
   Metrics,
-  'rpcs' | 'rpcDuration' | 'issued' | 'denials' | 'changes' | 'storeDuration' | 'storeFailures'
+  | 'rpcs'
+  | 'rpcDuration'
+  | 'issued'
+  | 'issueFailures'
+  | 'denials'
+  | 'changes'
+  | 'connectionsRefused'
+  | 'aboveFault'
+  | 'publicationFault'
+  | 'storeDuration'
+  | 'storeFailures'
 > {
   /** What `/metrics` answers with. */
   textOf(scraped: ScrapedServer): {
@@ -60,15 +77,20 @@ export function createServerMetrics({
     Object.entries(OF_A_SERVER).map(([name, meaning]) => [name, createMetric(meaning, home)]),
   ) as unknown as Metrics
   metrics.buildInfo.set({ version }, 1)
+  // Until it is known that there is one.
+  metrics.aboveFault.remove()
   return {
     ...metrics,
     textOf: (scraped) => ({
       contentType: registry.contentType,
       async metrics() {
-        readAuthorities(metrics, scraped, clock.now())
+        const now = clock.now()
+        readAuthorities(metrics, scraped, now)
         metrics.agentsConnected.set(scraped.agentsConnected)
+        metrics.agentsBehind.set(scraped.agentsBehind)
         setOrRemove(metrics.bundleSequence, scraped.bundleSequence)
-        metrics.svidSecondsLeft.set((scraped.svidNotAfter - clock.now()) / 1000)
+        metrics.svidSecondsLeft.set((scraped.svid.notAfter - now) / 1000)
+        metrics.svidLifeLeft.set(shareLeft(scraped.svid, now))
         const [counts, ready] = await Promise.all([
           scraped.counts().catch(() => undefined),
           scraped.ready().catch(() => false),
@@ -91,11 +113,22 @@ function readAuthorities(metrics: Metrics, { authorities }: ScrapedServer, now: 
       metrics.authoritySlots.set({ kind, status }, count)
     }
     const active = slots.find(({ status }) => status === 'active')
-    if (active === undefined) metrics.authorityActiveSecondsLeft.remove({ kind })
-    else metrics.authorityActiveSecondsLeft.set({ kind }, (active.notAfter - now) / 1000)
+    if (active === undefined) {
+      metrics.authorityActiveSecondsLeft.remove({ kind })
+      metrics.authorityActiveLifeLeft.remove({ kind })
+    } else {
+      metrics.authorityActiveSecondsLeft.set({ kind }, (active.notAfter - now) / 1000)
+      metrics.authorityActiveLifeLeft.set({ kind }, shareLeft(active, now))
+    }
     metrics.authorityFault.set({ kind }, fault === undefined ? 0 : 1)
   }
+  const { attached } = authorities.x509
+  setOrRemove(metrics.authorityAttachedSecondsLeft, attached && (attached.notAfter - now) / 1000)
+  setOrRemove(metrics.authorityAttachedLifeLeft, attached && shareLeft(attached, now))
 }
+
+const shareLeft = ({ notBefore, notAfter }: Life, now: number): number =>
+  (notAfter - now) / (notAfter - notBefore)
 
 /** No series says that it is not known. */
 function setOrRemove(gauge: GaugeOf<Record<never, never>>, value: number | undefined): void {

@@ -6,6 +6,15 @@ import { WORK_BUCKETS } from '../metric-labels.ts'
 export const SERVER_PREFIX = 'spindle_server_'
 
 const KINDS = ['x509', 'jwt'] as const
+/** Why a connection was closed by the server (server/admit). */
+export const DOOR_REFUSALS = [
+  'connection_limit',
+  'address_limit',
+  'handshake_timeout',
+  'handshake_failed',
+  'svid_refused',
+  'excess',
+] as const
 
 export const OF_A_SERVER = {
   rpcs: {
@@ -26,6 +35,12 @@ export const OF_A_SERVER = {
     name: 'issued_total',
     help: 'What was signed for others.',
     labels: { kind: ['x509-svid', 'jwt-svid', 'agent-svid', 'downstream-ca'] },
+  },
+  issueFailures: {
+    type: 'counter',
+    name: 'issue_failures_total',
+    help: 'Certificates, or JWT-SVIDs, that could not be signed, those of the server itself and of items of calls that went well included. Not what was asked wrongly.',
+    labels: { kind: KINDS },
   },
   denials: {
     type: 'counter',
@@ -63,6 +78,18 @@ export const OF_A_SERVER = {
     help: 'Agents that hold a stream of `spindle.sync.v1` to this server. Those that poll are not among them.',
     labels: {},
   },
+  agentsBehind: {
+    type: 'gauge',
+    name: 'agents_behind',
+    help: 'Those of them that have not said yet that they have the newest own bundle. More than for a moment, and a rotation waits for them.',
+    labels: {},
+  },
+  connectionsRefused: {
+    type: 'counter',
+    name: 'connections_refused_total',
+    help: 'Connections to `listen` that were closed before a call of theirs was answered, or (`excess`) for what they sent.',
+    labels: { reason: DOOR_REFUSALS },
+  },
   bundleSequence: {
     type: 'gauge',
     name: 'bundle_sequence',
@@ -81,16 +108,52 @@ export const OF_A_SERVER = {
     help: 'Seconds until the CA certificate, or the key, that signs expires, at the time of the scrape.',
     labels: { kind: 'x509 or jwt; none where nothing signs' },
   },
+  authorityActiveLifeLeft: {
+    type: 'gauge',
+    name: 'authority_active_life_left_ratio',
+    help: 'Share of its life that what signs has left, at the time of the scrape.',
+    labels: { kind: 'x509 or jwt; none where nothing signs' },
+  },
+  authorityAttachedSecondsLeft: {
+    type: 'gauge',
+    name: 'authority_attached_seconds_left',
+    help: "Seconds until the first certificate of the operator's CA and what is above it expires; of kind `disk` alone.",
+    labels: {},
+  },
+  authorityAttachedLifeLeft: {
+    type: 'gauge',
+    name: 'authority_attached_life_left_ratio',
+    help: 'Share of its life that this certificate has left.',
+    labels: {},
+  },
   authorityFault: {
     type: 'gauge',
     name: 'authority_fault',
     help: '1 while an authority cannot sign, rotate or be stored, else 0.',
     labels: { kind: KINDS },
   },
+  aboveFault: {
+    type: 'gauge',
+    name: 'above_fault',
+    help: '1 while the server above this one does not answer, else 0; of kind `server` alone.',
+    labels: {},
+  },
+  publicationFault: {
+    type: 'gauge',
+    name: 'publication_fault',
+    help: "1 while this server's part of the own bundle could not be put into the store, else 0.",
+    labels: {},
+  },
   svidSecondsLeft: {
     type: 'gauge',
     name: 'svid_seconds_left',
     help: "Seconds until the server's own X.509-SVID expires, at the time of the scrape.",
+    labels: {},
+  },
+  svidLifeLeft: {
+    type: 'gauge',
+    name: 'svid_life_left_ratio',
+    help: "Share of its life that the server's own X.509-SVID has left, at the time of the scrape; renewed at 0.4 to 0.6.",
     labels: {},
   },
   storeDuration: {

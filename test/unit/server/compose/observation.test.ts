@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { generateKey } from '../../../../src/certs/keys.ts'
 import { SpindleError } from '../../../../src/runtime/errors.ts'
+import type { ErrorCode } from '../../../../src/runtime/errors.ts'
 import { createObservation } from '../../../../src/server/compose/observation.ts'
+import type { FleetView } from '../../../../src/server/publish/fleet-view.ts'
+import type { SpiffeId } from '../../../../src/spiffe/spiffe-id.ts'
 import type { AuditEvent } from '../../../../src/server/audit/audit.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
 import { entry } from '../../../fakes/store-values.ts'
 import { createSetting } from '../serve/localauthority/setting.ts'
 
+const AGENT = 'spiffe://example.org/spire/agent/a' as SpiffeId
 const LOCAL = { kind: 'local', uid: 0, pid: 1 } as const
+
+/** One agent, with the bundle of that sequence number. */
+const fleetAt = (sequence: number): FleetView['haveBundle'] => {
+  return (wanted) =>
+    sequence >= wanted ? { have: [AGENT], behind: [] } : { have: [], behind: [AGENT] }
+}
 
 test('createObservation: the store, the audit and the calls are counted, and told over HTTP with what there is', async (t) => {
   const parts = await createSetting(t)
@@ -24,8 +35,9 @@ test('createObservation: the store, the audit and the calls are counted, and tol
       trustDomain: parts.trustDomain,
       http: { host: '127.0.0.1', port: 0 },
       admin: { socket: '/nobody/listens' },
+      authority: { kind: 'embedded' },
     },
-    fleet: { connected: 3 },
+    fleet: { connected: 3, haveBundle: fleetAt(2) },
     descriptors: 1024,
   })
   t.after(() => http?.close())
@@ -57,6 +69,7 @@ test('createObservation: the store, the audit and the calls are counted, and tol
   const expected = [
     'entries 1',
     'agents_connected 3',
+    'agents_behind 0',
     'bundle_sequence 2',
     'changes_total{object="entry"} 1',
     'denials_total{reason="role"} 1',
@@ -104,8 +117,9 @@ test('serverHealthChecks: a store that is gone, and an authority whose life is o
       trustDomain: parts.trustDomain,
       http: { host: '127.0.0.1', port: 0 },
       admin: { socket: '/nobody/listens' },
+      authority: { kind: 'embedded' },
     },
-    fleet: { connected: 0 },
+    fleet: { connected: 0, haveBundle: fleetAt(2) },
     descriptors: 1024,
   })
   t.after(() => http?.close())
@@ -121,3 +135,69 @@ test('serverHealthChecks: a store that is gone, and an authority whose life is o
   const text = await (await fetch(`http://${http?.address}/metrics`)).text()
   assert(!text.includes('\nspindle_server_entries '))
 })
+
+test('createObservation: what cannot be signed, what is wrong behind the authorities, and connections that are refused, are told', async (t) => {
+  const parts = await createSetting(t)
+  const observation = createObservation({ clock: systemClock, version: '1.2.3' })
+  const { x509, jwt } = observation.issuing({
+    ...parts.issuing,
+    x509: failing(parts.issuing.x509, 'authority_unavailable'),
+    jwt: failing(parts.issuing.jwt, 'authority_unavailable'),
+  })
+  const wrong = observation.issuing({
+    ...parts.issuing,
+    jwt: failing(parts.issuing.jwt, 'request_invalid'),
+  })
+  const http = await observation.serve({
+    ...parts,
+    config: {
+      trustDomain: parts.trustDomain,
+      http: { host: '127.0.0.1', port: 0 },
+      admin: { socket: '/nobody/listens' },
+      authority: { kind: 'server' },
+    },
+    fleet: { connected: 1, haveBundle: fleetAt(1) },
+    descriptors: 1024,
+  })
+  t.after(() => http?.close())
+  const expect = async (...lines: readonly string[]): Promise<void> => {
+    const text = await (await fetch(`http://${http?.address}/metrics`)).text()
+    for (const line of lines) assert(text.includes(`\nspindle_server_${line}\n`), line)
+  }
+
+  // Of a nested server it is known at once; and the bundle is at 2.
+  await expect('above_fault 0', 'publication_fault 0', 'agents_behind 1')
+  await assert.rejects(x509.issue({} as never))
+  await assert.rejects(x509.issueCa({} as never))
+  await assert.rejects(jwt.issue({} as never))
+  await assert.rejects(wrong.jwt.issue({} as never))
+  const svid = await wrong.x509.issue({
+    spiffeId: AGENT,
+    dnsNames: [],
+    spki: (await generateKey('ec-p256')).spki,
+    ttlMs: 60_000,
+  })
+  assert.equal(svid.authorityId, wrong.x509.state.current.slots[0]?.authorityId)
+  observation.told({ of: 'svid', event: { kind: 'failed', message: 'no', retryMs: 1 } })
+  observation.told({ of: 'above', fault: 'away' })
+  observation.told({ of: 'publication', fault: 'full' })
+  observation.refused('handshake_failed')
+  await expect(
+    'issue_failures_total{kind="x509"} 3',
+    'issue_failures_total{kind="jwt"} 1',
+    'above_fault 1',
+    'publication_fault 1',
+    'connections_refused_total{reason="handshake_failed"} 1',
+  )
+  observation.told({ of: 'above', fault: undefined })
+  observation.told({ of: 'publication', fault: undefined })
+  await expect('above_fault 0', 'publication_fault 0')
+})
+
+function failing<A extends object>(authority: A, code: ErrorCode): A {
+  const fails = () => Promise.reject(new SpindleError(code, 'it does not sign'))
+  return new Proxy(authority, {
+    get: (target, name) =>
+      name === 'issue' || name === 'issueCa' ? fails : Reflect.get(target, name, target),
+  })
+}

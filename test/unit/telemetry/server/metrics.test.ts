@@ -12,17 +12,18 @@ function setUp(more: Partial<ScrapedServer> = {}) {
   const scraped: ScrapedServer = {
     counts: async () => ({ entries: 3, agents: 2, bundles: 1 }),
     agentsConnected: 2,
+    agentsBehind: 1,
     bundleSequence: 7,
     authorities: {
       x509: {
         slots: [
-          { status: 'tainted', notAfter: now },
-          { status: 'active', notAfter: now + 60_000 },
+          { status: 'tainted', notBefore: now - 60_000, notAfter: now },
+          { status: 'active', notBefore: now - 20_000, notAfter: now + 60_000 },
         ],
       },
       jwt: { slots: [], fault: 'none' },
     },
-    svidNotAfter: now + 30_000,
+    svid: { notBefore: now - 10_000, notAfter: now + 30_000 },
     ready: async () => true,
     ...more,
   }
@@ -47,15 +48,25 @@ test('textOf reads what there is at each scrape', async () => {
     agents: '2',
     bundles: '1',
     agents_connected: '2',
+    agents_behind: '1',
     bundle_sequence: '7',
     'authority_slots{kind="x509",status="tainted"}': '1',
     'authority_slots{kind="x509",status="active"}': '1',
     'authority_slots{kind="jwt",status="active"}': '0',
     'authority_active_seconds_left{kind="x509"}': '60',
     'authority_active_seconds_left{kind="jwt"}': undefined,
+    'authority_active_life_left_ratio{kind="x509"}': '0.75',
+    'authority_active_life_left_ratio{kind="jwt"}': undefined,
+    // There is none above.
+    authority_attached_seconds_left: undefined,
+    authority_attached_life_left_ratio: undefined,
+    above_fault: undefined,
+    publication_fault: '0',
     'authority_fault{kind="x509"}': '0',
     'authority_fault{kind="jwt"}': '1',
     svid_seconds_left: '30',
+    svid_life_left_ratio: '0.75',
+    'connections_refused_total{reason="handshake_failed"}': '0',
     ready: '1',
     'build_info{version="1.2.3"}': '1',
     'issued_total{kind="x509-svid"}': '0',
@@ -63,6 +74,17 @@ test('textOf reads what there is at each scrape', async () => {
   for (const [name, value] of Object.entries(expected)) assert.equal(first.get(name), value, name)
   clock.jump(10_000)
   assert.equal((await read()).get('authority_active_seconds_left{kind="x509"}'), '50')
+})
+
+test('textOf: the certificate above that ends first is told for as long as there is one', async () => {
+  const x509 = { slots: [], attached: { notBefore: 0, notAfter: 1 } }
+  const { clock, read } = setUp({ authorities: { x509, jwt: { slots: [] } } })
+  Object.assign(x509.attached, { notBefore: clock.now() - 30_000, notAfter: clock.now() + 10_000 })
+  const text = await read()
+  assert.equal(text.get('authority_attached_seconds_left'), '10')
+  assert.equal(text.get('authority_attached_life_left_ratio'), '0.25')
+  Object.assign(x509, { attached: undefined })
+  assert.equal((await read()).get('authority_attached_seconds_left'), undefined)
 })
 
 test('textOf: what the store does not say has no series, and the server is not ready', async () => {
