@@ -8,8 +8,9 @@ import type {
 import { create } from '@bufbuild/protobuf'
 import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { SpindleError, codeOf } from '../../runtime/errors.ts'
+import { status } from '../../runtime/grpc-status.ts'
 import { serviceDefinition } from '../../wire/service.ts'
-import { WordedStatus, statusOf } from '../../wire/status.ts'
+import { WordedStatus, statusOf, wordedStatus } from '../../wire/status.ts'
 import { auditCaller } from '../admit/peer.ts'
 import type { ServerPeer } from '../admit/peer.ts'
 import type { AuditCaller } from '../audit/audit.ts'
@@ -33,6 +34,8 @@ export interface Asked {
   readonly caller: AuditCaller
   /** `/package.Service/Method` */
   readonly method: string
+  /** Aborted when nobody waits for the answer any more: the client has gone, or its deadline is over. */
+  readonly signal?: AbortSignal
 }
 
 /** An answer for each unary method, by its name as generated code has it (`batchCreateEntry`). What is not there is UNIMPLEMENTED. */
@@ -45,7 +48,7 @@ export type Answers<S extends DescService> = {
 /** Told of what nobody raised on purpose, of which the caller is only told that it happened. */
 export type Faulted = (method: string, thrown: unknown) => void
 
-type UnaryCall = Pick<ServerUnaryCall<unknown, unknown>, 'request' | 'getAuthContext'>
+type UnaryCall = Pick<ServerUnaryCall<unknown, unknown>, 'request' | 'getAuthContext' | 'on'>
 
 /** grpc-js handlers of a service by method name; streams are added by who owns them. */
 export function unaryHandlers<S extends DescService>(
@@ -81,7 +84,16 @@ async function answerOf(
   { path, peer }: { readonly path: string; readonly peer: ServerPeer },
 ): Promise<unknown> {
   if (answer === undefined) throw new SpindleError('unsupported', `${path} is not offered`)
-  return await answer(call.request, { peer, caller: auditCaller(peer), method: path })
+  const signal = leaving(call)
+  return await answer(call.request, { peer, caller: auditCaller(peer), method: path, signal })
+}
+
+function leaving(call: Pick<UnaryCall, 'on'>): AbortSignal {
+  const gone = new AbortController()
+  call.on('cancelled', () =>
+    gone.abort(wordedStatus(status.CANCELLED, 'nobody waits for the answer any more')),
+  )
+  return gone.signal
 }
 
 /** A service of unary methods alone. */

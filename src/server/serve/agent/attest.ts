@@ -20,7 +20,7 @@ export async function attestAgent(
   asked: Asked,
   { parts, turns }: { readonly parts: AgentParts; readonly turns: Turns },
 ): Promise<AttestAgentResponse> {
-  await turns.attest(asked)
+  await turns.attest({ ...asked, signal: steps.signal })
   const lost = { code: status.INVALID_ARGUMENT, what: 'failed to receive request from stream' }
   const { step } = await steps.next(lost)
   const { type, payload, csr } = proofOf(step.case === 'params' ? step.value : undefined)

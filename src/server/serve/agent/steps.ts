@@ -57,7 +57,7 @@ export class AttestSteps {
   /** Ends what is awaited, and what will be, with `why`. */
   stop(why: unknown): void {
     this.#over ??= why
-    this.#gone.abort()
+    this.#gone.abort(this.#over)
     this.#waiting?.fail(this.#over)
   }
 

@@ -17,18 +17,19 @@ const REPORTS_PER_SECOND = 10
 const LONGEST_WAIT_MS = 60_000
 
 export function createTurns(parts: AgentParts): Turns {
-  const { clock } = parts
+  const { clock, audit } = parts
   const {
     attestationsPerSecond = ATTESTATIONS_PER_SECOND,
     signingsPerSecond = SIGNINGS_PER_SECOND,
   } = parts
   const attest = createTurn({
     clock,
+    audit,
     perSecond: attestationsPerSecond,
     longestWaitMs: LONGEST_WAIT_MS,
   })
-  const renew = createTurn({ clock, perSecond: signingsPerSecond })
-  const report = createTurn({ clock, perSecond: REPORTS_PER_SECOND })
+  const renew = createTurn({ clock, audit, perSecond: signingsPerSecond })
+  const report = createTurn({ clock, audit, perSecond: REPORTS_PER_SECOND })
   return {
     attest: (asked) => attest('attest agent rate limiting', asked),
     renew: (asked) => renew('renew agent rate limiting', asked),

@@ -32,8 +32,8 @@ export interface OwnBundle {
 }
 
 export function createOwnBundle(parts: BundleServiceParts): OwnBundle {
-  const { trustDomain, store, registry } = parts
-  const turn = createTurn({ clock: parts.clock, perSecond: PUBLISHED_PER_SECOND })
+  const { trustDomain, store, registry, clock, audit } = parts
+  const turn = createTurn({ clock, audit, perSecond: PUBLISHED_PER_SECOND })
 
   const add = async (
     addition: Addition,

@@ -15,9 +15,9 @@ const SIGNINGS_PER_SECOND = 500
 
 export function createSvidService(parts: SvidParts): ApiService {
   // As in SPIRE, X.509 and JWT are counted apart.
-  const { clock, signingsPerSecond: perSecond = SIGNINGS_PER_SECOND } = parts
-  const turn = createTurn({ clock, perSecond })
-  const turnOfJwt = createTurn({ clock, perSecond })
+  const { clock, audit, signingsPerSecond: perSecond = SIGNINGS_PER_SECOND } = parts
+  const turn = createTurn({ clock, audit, perSecond })
+  const turnOfJwt = createTurn({ clock, audit, perSecond })
   return unaryService(
     SVID,
     {

@@ -41,7 +41,8 @@ export function callsOf(service: ApiService) {
   ): Promise<MessageShape<D['output']>> =>
     new Promise((resolve, reject) => {
       peer = by
-      const call = { request: create(method.input, request), getAuthContext: () => undefined }
+      const message = create(method.input, request)
+      const call = { request: message, getAuthContext: () => undefined, on: () => undefined }
       handlers.get(method.name)?.(call, (failure, value) => {
         if (failure) reject(Object.assign(new Error('the call failed'), failure))
         else resolve(value as MessageShape<D['output']>)

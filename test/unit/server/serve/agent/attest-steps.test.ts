@@ -55,6 +55,27 @@ test('a node that says nothing, or goes, is waited for no longer than a step tak
   assert.equal(await store.agents.count({}), 0)
 })
 
+test('a node that goes while it stands in line leaves its place, and no turn is lost', async (t) => {
+  const { attest, open, become, clock, audited } = await setUp(t, {
+    attestors: () => [believing()],
+  })
+  become({ kind: 'remote', address: '10.0.0.1', svid: undefined })
+  await attest('fake', 'x')
+  const idle = clock.pending
+  const leaving = open(Agent.method.attestAgent)
+  const end = new Promise<ServiceError>((resolve) => leaving.on('error', resolve))
+  await when(() => clock.pending > idle)
+  audited()
+  leaving.cancel()
+  assert.equal((await end).code, 1)
+  await when(() => clock.pending === idle)
+  assert.deepEqual(audited(), [])
+  const next = attest('fake', 'y')
+  await when(() => clock.pending > idle)
+  await clock.advance(1_000)
+  await next
+})
+
 test('a node that has gone when its SVID is signed is no agent, and may come again', async (t) => {
   const attestor = believing({ firstUse: true })
   const { attest, open, signer, store, clock } = await setUp(t, { attestors: () => [attestor] })
