@@ -1,3 +1,4 @@
+/** SPIFFE IDs and trust domains between messages and values, by the rules and in the words that SPIRE's users know. */
 import { create } from '@bufbuild/protobuf'
 import type { SPIFFEID } from '../../gen/spire/api/types/spiffeid_pb.js'
 import { SPIFFEIDSchema } from '../../gen/spire/api/types/spiffeid_pb.js'
@@ -5,37 +6,40 @@ import { SpindleError, messageOf } from '../../runtime/errors.ts'
 import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../../spiffe/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../spiffe/spiffe-id.ts'
 
-const PREFIX = 'spiffe://'
+const SCHEME = 'spiffe://'
 
 export function spiffeIdMessage(id: SpiffeId): SPIFFEID {
   const trustDomain = trustDomainOf(id)
-  return create(SPIFFEIDSchema, { trustDomain, path: id.slice(PREFIX.length + trustDomain.length) })
+  return create(SPIFFEIDSchema, { trustDomain, path: id.slice(SCHEME.length + trustDomain.length) })
 }
 
-/** @throws SpindleError `request_invalid` that names `field` */
-export function readSpiffeId(message: SPIFFEID | undefined, field: string): SpiffeId {
-  if (message === undefined) throw invalid(`${field}: is missing`)
+/** @throws SpindleError `spiffe_id_invalid`; `request_invalid` where there is none */
+export function readSpiffeId(
+  message: Pick<SPIFFEID, 'trustDomain' | 'path'> | undefined,
+): SpiffeId {
+  if (message === undefined)
+    throw new SpindleError('request_invalid', 'request must specify SPIFFE ID')
   const { trustDomain, path } = message
-  if (path !== '' && !path.startsWith('/')) throw invalid(`${field}: the path has no leading slash`)
-  // What is more than a name would move the border between it and the path.
-  const name = readTrustDomain(trustDomain, field)
-  return named(field, () => parseSpiffeId(`${PREFIX}${name}${path}`))
+  // Without its slash it would be read as the end of the trust domain's name.
+  if (path !== '' && !path.startsWith('/'))
+    throw new SpindleError('spiffe_id_invalid', 'path must have a leading slash')
+  return parseSpiffeId(`${SCHEME}${readTrustDomain(trustDomain)}${path}`)
 }
 
-/** By its name or by its ID, as SPIRE's clients give it. @throws SpindleError `request_invalid` that names `field` */
-export function readTrustDomain(text: string, field: string): TrustDomain {
-  const name = text.startsWith(PREFIX) ? text.slice(PREFIX.length) : text
-  return named(field, () => parseTrustDomain(name))
+/**
+ * The trust domain that a name (`example.org`) or an ID (`spiffe://example.org`) says: clients send either.
+ * @throws SpindleError `spiffe_id_invalid`
+ */
+export function readTrustDomain(text: string): TrustDomain {
+  return text.startsWith(SCHEME) ? trustDomainOf(parseSpiffeId(text)) : parseTrustDomain(text)
 }
 
-function named<T>(field: string, read: () => T): T {
+/** What `read` returns; what it throws on purpose says `what` it was about. @throws SpindleError of the code it had */
+export function naming<T>(what: string, read: () => T): T {
   try {
     return read()
   } catch (thrown) {
-    throw new SpindleError('request_invalid', `${field}: ${messageOf(thrown)}`, { cause: thrown })
+    if (!(thrown instanceof SpindleError)) throw thrown
+    throw new SpindleError(thrown.code, `${what}: ${messageOf(thrown)}`, { cause: thrown })
   }
-}
-
-function invalid(fault: string): SpindleError {
-  return new SpindleError('request_invalid', fault)
 }

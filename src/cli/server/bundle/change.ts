@@ -12,7 +12,7 @@ import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { parseBundle } from '../../../spiffe/bundle.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
-import { readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
+import { naming, readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
 import type { Io } from '../../io.ts'
 import { CommandFailed } from '../../io.ts'
 import { readFile } from '../../read-file.ts'
@@ -25,7 +25,7 @@ export async function setBundle(
   options: FormatOptions & { readonly id: string; readonly path?: string },
 ): Promise<void> {
   const { path, format } = options
-  const trustDomain = readTrustDomain(options.id, '--id')
+  const trustDomain = naming('--id', () => readTrustDomain(options.id))
   const text = path === undefined ? await io.input?.() : readFile(path)
   if (text === undefined)
     throw new SpindleError('usage', '--path is missing, and standard input is a terminal')
@@ -75,7 +75,7 @@ export async function deleteBundle(
   io: Io,
   options: ServerOptions & { readonly id: string; readonly mode: DeleteMode },
 ): Promise<void> {
-  const trustDomain = readTrustDomain(options.id, '--id')
+  const trustDomain = naming('--id', () => readTrustDomain(options.id))
   const method = BundleService.method.batchDeleteFederatedBundle
   const request = { trustDomains: [trustDomain], mode: MODES[options.mode] }
   const value = await withServer(options, (server) => server.call(method, request))

@@ -7,7 +7,7 @@ import {
 import type { Bundle } from '#spire/api/types/bundle_pb.js'
 import { toPem } from '../../../certs/parse.ts'
 import { serializeBundle } from '../../../spiffe/bundle.ts'
-import { readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
+import { naming, readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
 import type { Io } from '../../io.ts'
 import { allPages, askServer, rendered, withServer } from '../ask.ts'
 import type { BundleFormat, FormatOptions } from '../given.ts'
@@ -33,7 +33,7 @@ export async function listBundles(
   if (id !== undefined)
     return await askServer(io, options, {
       method: BundleService.method.getFederatedBundle,
-      request: { trustDomain: readTrustDomain(id, '--id') },
+      request: { trustDomain: naming('--id', () => readTrustDomain(id)) },
       text: (bundle) => bundleText(bundle, format),
     })
   const bundles = await withServer(options, (server) =>
@@ -70,7 +70,7 @@ const pemText = ({ x509Authorities }: Bundle): string =>
 function documentText(bundle: Bundle): string {
   const { refreshHint, sequenceNumber } = bundle
   return serializeBundle({
-    trustDomain: readTrustDomain(bundle.trustDomain, 'trust_domain'),
+    trustDomain: naming('trust_domain', () => readTrustDomain(bundle.trustDomain)),
     x509Authorities: bundle.x509Authorities.map(({ asn1 }) => asn1),
     jwtAuthorities: bundle.jwtAuthorities.map(({ publicKey, keyId }) => ({
       ...createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' }).export({

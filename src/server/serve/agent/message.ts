@@ -13,7 +13,8 @@ import type { AgentFilter } from '../../../store/port.ts'
 import { isAgentId } from '../../enroll/attest/attestor.ts'
 import { idMessage, readMemberId } from '../api/ids.ts'
 import type { Fields } from '../api/mask.ts'
-import { readSelectorFilter, selectorMessage } from '../api/selectors.ts'
+import { selectorMessage } from '../../../wire/spire/entry.ts'
+import { readSelectorFilter } from '../api/selectors.ts'
 import { reading } from '../api/status.ts'
 
 export function agentMessage(agent: AttestedAgent): Agent {

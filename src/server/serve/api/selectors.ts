@@ -1,39 +1,14 @@
-/** Selectors and filters by sets between messages and values. */
+/** Filters by sets, of selectors and of trust domains. */
 import { FederatesWithMatch_MatchBehavior as FederatesWith } from '../../../gen/spire/api/types/federateswith_pb.js'
 import type { FederatesWithMatch } from '../../../gen/spire/api/types/federateswith_pb.js'
 import { SelectorMatch_MatchBehavior as Selectors } from '../../../gen/spire/api/types/selector_pb.js'
-import type {
-  Selector as SelectorMessage,
-  SelectorMatch,
-} from '../../../gen/spire/api/types/selector_pb.js'
-import { parseSelector } from '../../../registration/selector.ts'
+import type { SelectorMatch } from '../../../gen/spire/api/types/selector_pb.js'
 import type { Selector } from '../../../registration/selector.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { SetFilter, SetMatch } from '../../../store/port.ts'
-import { readTrustDomain } from './ids.ts'
-
-export { selectorMessage } from '../../../wire/spire/entry.ts'
-
-type SelectorFields = Pick<SelectorMessage, 'type' | 'value'>
-
-/** @throws SpindleError `request_invalid`, `selector_invalid` */
-export function readSelector({ type, value }: SelectorFields): Selector {
-  const fault = selectorFault(type, value)
-  if (fault !== undefined) throw new SpindleError('request_invalid', fault)
-  return parseSelector(`${type}:${value}`)
-}
-
-function selectorFault(type: string, value: string): string | undefined {
-  if (type === '') return 'missing selector type'
-  if (type.includes(':')) return "selector type contains ':'"
-  return value === '' ? 'missing selector value' : undefined
-}
-
-/** `unix` of `unix:uid:1000`. */
-export function selectorType(selector: Selector): string {
-  return selector.slice(0, selector.indexOf(':'))
-}
+import { readSelector } from '../../../wire/spire/entry-fields.ts'
+import { readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
 
 const SELECTOR_MATCHES: Readonly<Record<Selectors, SetMatch>> = {
   [Selectors.MATCH_EXACT]: 'exact',

@@ -32,13 +32,3 @@ export function reading<T>(what: string, read: () => T): T {
     throw wordedStatus(code, message)
   }
 }
-
-/** What `read` returns; what it throws on purpose says `what` it was about. @throws SpindleError of the code it had */
-export function naming<T>(what: string, read: () => T): T {
-  try {
-    return read()
-  } catch (thrown) {
-    if (!(thrown instanceof SpindleError)) throw thrown
-    throw new SpindleError(thrown.code, `${what}: ${messageOf(thrown)}`)
-  }
-}

@@ -57,7 +57,7 @@ test('bundle set says what is wrong with a bundle or its name', async (t) => {
   const { spindle } = await startOperator(t)
   assert.equal((await spindle('bundle set -id one.test', 'no PEM')).code, 1)
   assert.equal((await spindle('bundle set -id one.test -format spiffe', '{}')).code, 2)
-  assert.equal((await spindle('bundle set -id One -path /none')).code, 1)
+  assert.equal((await spindle('bundle set -id One -path /none')).code, 2)
   assert.equal((await spindle('bundle set -id one.test')).code, 2)
   assert.equal((await spindle('bundle set')).code, 2)
 })

@@ -6,6 +6,7 @@ import { EntrySchema } from '#spire/api/types/entry_pb.js'
 import type { ServerEntry } from '../../../../src/registration/server-entry.ts'
 import { parseEntryId } from '../../../../src/registration/server-entry.ts'
 import { parseSelector } from '../../../../src/registration/selector.ts'
+import { SpindleError } from '../../../../src/runtime/errors.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../../../src/spiffe/spiffe-id.ts'
 import { entryMessage, readEntry } from '../../../../src/wire/spire/entry.ts'
 
@@ -68,29 +69,54 @@ test('readEntry sorts what is a set, and keeps the order of DNS names', () => {
 
 const BAD: readonly [name: string, over: object, says: RegExp][] = [
   ['no id', { id: '' }, /id of an entry/],
-  ['no SPIFFE ID', { spiffeId: undefined }, /^spiffe_id: is missing/],
-  ['an ID without a trust domain', { spiffeId: { path: '/a' } }, /^spiffe_id: /],
+  ['no SPIFFE ID', { spiffeId: undefined }, /^invalid spiffe ID: request must specify SPIFFE ID$/],
+  ['an ID without a trust domain', { spiffeId: { path: '/a' } }, /^invalid spiffe ID: /],
   [
     'a path within the trust domain',
     { spiffeId: { trustDomain: 'example.org/a', path: '/b' } },
-    /^spiffe_id: /,
+    /^invalid spiffe ID: /,
   ],
-  ['a path without a slash', { parentId: { trustDomain: 'a', path: 'b' } }, /^parent_id: /],
-  ['no selector', { selectors: [] }, /^selectors: /],
-  ['a selector without a value', { selectors: [{ type: 'unix' }] }, /^selectors: .* no value/],
-  ['a selector without a type', { selectors: [{ value: 'uid:1' }] }, /^selectors: .* no type/],
-  ['a type with a colon', { selectors: [{ type: 'unix:uid', value: '1' }] }, /^selectors: /],
-  ['a TTL below 0', { x509SvidTtl: -1 }, /^x509_svid_ttl: /],
-  ['a JWT TTL below 0', { jwtSvidTtl: -1 }, /^jwt_svid_ttl: /],
-  ['an end below 0', { expiresAt: -1n }, /^expires_at: /],
-  ['an end beyond time', { expiresAt: 2n ** 62n }, /^expires_at: /],
-  ['a trust domain that is none', { federatesWith: ['A'] }, /^federates_with: /],
-  ['a DNS name that is none', { dnsNames: ['a_b'] }, /^dns_names: /],
-  ['a hint without end', { hint: 'x'.repeat(1_025) }, /^hint: /],
-  ['a revision below 0', { revisionNumber: -1n }, /^revision_number: /],
+  ['a path without a slash', { parentId: { trustDomain: 'a', path: 'b' } }, /^invalid parent ID: /],
+  ['no selector', { selectors: [] }, /^selector list is empty$/],
+  ['a selector without a value', { selectors: [{ type: 'unix' }] }, /^missing selector value$/],
+  ['a selector without a type', { selectors: [{ value: 'uid:1' }] }, /^missing selector type$/],
+  [
+    'a type with a colon',
+    { selectors: [{ type: 'unix:uid', value: '1' }] },
+    /^selector type contains ':'$/,
+  ],
+  [
+    'a selector that no attestor can report',
+    { selectors: [{ type: 'unix', value: 'a\nb' }] },
+    /control character/,
+  ],
+  ['a TTL below 0', { x509SvidTtl: -1 }, /^x509_svid_ttl is below 0$/],
+  ['a JWT TTL below 0', { jwtSvidTtl: -1 }, /^jwt_svid_ttl is below 0$/],
+  ['an end below 0', { expiresAt: -1n }, /^expires_at is below 0$/],
+  ['an end beyond time', { expiresAt: 2n ** 62n }, /^expires_at is after the last instant/],
+  [
+    'a trust domain that is none',
+    { federatesWith: ['A'] },
+    /^invalid federated trust domain: "A" has /,
+  ],
+  ['a DNS name that is none', { dnsNames: ['a b'] }, /^invalid DNS name: "a b" has /],
+  ['a hint without end', { hint: 'x'.repeat(1_025) }, /^hint is too long/],
+  ['a hint of too many bytes', { hint: 'ü'.repeat(513) }, /^hint is too long/],
+  ['a revision below 0', { revisionNumber: -1n }, /^revision_number /],
+  ['a beginning below 0', { createdAt: -1n }, /^created_at is below 0$/],
 ]
+
+const CODES: readonly unknown[] = ['request_invalid', 'spiffe_id_invalid', 'selector_invalid']
 
 for (const [name, over, says] of BAD)
   test(`readEntry refuses an entry with ${name}, and says where`, () => {
-    assert.throws(() => read(over), { code: 'request_invalid', message: says })
+    assert.throws(
+      () => read(over),
+      (thrown) =>
+        thrown instanceof SpindleError && CODES.includes(thrown.code) && says.test(thrown.message),
+    )
   })
+
+test('readEntry takes the hint of a server that lets control characters in', () => {
+  assert.equal(read({ hint: 'a\nb' }).hint, 'a\nb')
+})
