@@ -1,4 +1,4 @@
-import { verify } from 'node:crypto'
+import { verify, type KeyObject } from 'node:crypto'
 import { messageOf, SpindleError } from '../../runtime/errors.ts'
 import { derTag, splitDer, type DerElement } from '../../spiffe/der.ts'
 import { dottedOid, expect, only, readExtensions, series } from '../extensions.ts'
@@ -39,19 +39,47 @@ const EXTENSION_REQUEST = '1.2.840.113549.1.9.14'
 
 /** @throws SpindleError `request_invalid` with what is wrong, never quoting it. */
 export function readCsr(der: Uint8Array): Csr {
-  if (der.length > MAX_CSR_BYTES) throw invalid(`is longer than ${MAX_CSR_BYTES} bytes`)
   try {
-    return read(Buffer.from(der))
+    const { csr, proof } = read(der)
+    return proven(csr, verify(...proof))
   } catch (thrown) {
-    const why = messageOf(thrown)
-    throw invalid(
-      `is not taken: ${why.startsWith('error:') ? 'OpenSSL cannot read it' : why}`,
-      thrown,
-    )
+    throw notTaken(thrown)
   }
 }
 
-function read(der: Buffer): Csr {
+/**
+ * The same where many are read at once: signatures are checked by the thread pool, to which one is handed in a tenth of the time
+ * that the check takes.
+ */
+export async function readCsrAside(der: Uint8Array): Promise<Csr> {
+  try {
+    const { csr, proof } = read(der)
+    return proven(csr, await holdsInPool(proof))
+  } catch (thrown) {
+    throw notTaken(thrown)
+  }
+}
+
+/** Proof of possession: without it a certificate could be had for the key of somebody else. */
+function proven(csr: Csr, signed: boolean): Csr {
+  if (!signed) throw new NotSignedByItsKey('its signature is not by the key in it')
+  return csr
+}
+
+interface ReadCsr {
+  readonly csr: Csr
+  /** What is to be checked of it yet. */
+  readonly proof: readonly [digest: string, info: Uint8Array, KeyObject, signature: Uint8Array]
+}
+
+function holdsInPool(proof: ReadCsr['proof']): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    verify(...proof, (error, holds) => (error === null ? resolve(holds) : reject(error)))
+  })
+}
+
+function read(der: Uint8Array): ReadCsr {
+  if (der.length > MAX_CSR_BYTES) throw new Error(`it is longer than ${MAX_CSR_BYTES} bytes`)
   const [info, identifier, signature] = wholes(
     only(der, derTag.SEQUENCE, 'the request'),
     3,
@@ -69,18 +97,16 @@ function read(der: Buffer): Csr {
   const algorithm = algorithmOf(identifier)
   if (algorithm?.family !== family)
     throw new Error('its signature algorithm is not ECDSA or RSA with SHA-2, or not of its key')
-  const [unused, ...bits] = only(signature, derTag.BIT_STRING, 'the signature')
-  if (unused !== 0) throw new Error('its signature is not whole bytes')
-  // Proof of possession: without it a certificate could be had for the key of somebody else.
-  if (!verify(algorithm.digest, info, key, Buffer.from(bits)))
-    throw new NotSignedByItsKey('its signature is not by the key in it')
+  const bits = only(signature, derTag.BIT_STRING, 'the signature')
+  if (bits[0] !== 0) throw new Error('its signature is not whole bytes')
   const { uriSans, dnsSans, basicConstraints } = extensionsOf(
     only(attributes, ATTRIBUTES, 'the attributes'),
   )
   const ca = basicConstraints?.ca === true
+  const asked = { subjectName: Buffer.from(subjectName), uriSans, dnsSans, ca }
   return {
-    spki: Buffer.from(spki),
-    asked: { subjectName: Buffer.from(subjectName), uriSans, dnsSans, ca },
+    csr: { spki: Buffer.from(spki), asked },
+    proof: [algorithm.digest, info, key, bits.subarray(1)],
   }
 }
 
@@ -130,6 +156,9 @@ function typed(element: DerElement, what: string): { oid: string; value: DerElem
   return { oid, value }
 }
 
-function invalid(fault: string, cause?: unknown): SpindleError {
-  return new SpindleError('request_invalid', `the certificate request ${fault}`, { cause })
+function notTaken(thrown: unknown): SpindleError {
+  const why = messageOf(thrown)
+  const fault = why.startsWith('error:') ? 'OpenSSL cannot read it' : why
+  const message = `the certificate request is not taken: ${fault}`
+  return new SpindleError('request_invalid', message, { cause: thrown })
 }

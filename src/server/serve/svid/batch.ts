@@ -4,7 +4,7 @@ import type {
   BatchNewX509SVIDResponse_ResultSchema,
   NewX509SVIDParams,
 } from '#spire/api/server/svid/v1/svid_pb.js'
-import { NotSignedByItsKey, readCsr } from '../../../certs/csr/read.ts'
+import { NotSignedByItsKey, readCsrAside } from '../../../certs/csr/read.ts'
 import { serialNumberOf } from '../../../certs/parse.ts'
 import type { ServerEntry } from '../../../registration/server-entry.ts'
 import { status } from '../../../runtime/grpc-status.ts'
@@ -19,7 +19,7 @@ import type { SvidParts } from './parts.ts'
 
 type Result = MessageInitShape<typeof BatchNewX509SVIDResponse_ResultSchema>
 
-/** A signature with its checks takes a third of a millisecond; an RSA or P-384 authority signs these beside each other. */
+/** Their requests are checked beside each other, and an RSA or P-384 authority signs them so. */
 const AT_ONCE = 8
 /** How long the event loop is held. */
 const SLICE_MS = 5
@@ -56,7 +56,7 @@ async function newX509Svid(
   if (entry === undefined) return { status: NOT_YOURS }
   let spki: Buffer
   try {
-    spki = readCsr(csr).spki
+    ;({ spki } = await readCsrAside(csr))
   } catch (thrown) {
     return { status: csrFault(thrown) }
   }

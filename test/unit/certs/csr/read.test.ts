@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, sign } from 'node:crypto'
 import { test } from 'node:test'
-import { readCsr } from '../../../../src/certs/csr/read.ts'
+import { NotSignedByItsKey, readCsr, readCsrAside } from '../../../../src/certs/csr/read.ts'
 import { writeCsr } from '../../../../src/certs/csr/write.ts'
 import {
   bitString,
@@ -146,6 +146,28 @@ test('readCsr: what is no DER, has more or less than it may, or is too long is r
   const names = extension('2.5.29.17', sequence(element(0x86, Buffer.from([0xff]))))
   refused(make({ attributes: [asking(names)] }), /ASCII/)
 })
+
+test('readCsrAside: takes what readCsr takes and refuses what it refuses, in the same words', async () => {
+  const whole = make()
+  assert.deepEqual(await readCsrAside(whole), readCsr(whole))
+  const foreign = make({ signer: await generateKey('ec-p256') })
+  await assert.rejects(readCsrAside(foreign), ({ cause }) => cause instanceof NotSignedByItsKey)
+  // Also where the signature itself is no DER.
+  const changed = Array.from({ length: whole.length }, (_, at) => whole.with(at, whole[at]! ^ 0x20))
+  for (const der of [foreign, whole.subarray(1), ...changed]) {
+    const { message } = faultOf(() => readCsr(der))
+    await assert.rejects(readCsrAside(der), { code: 'request_invalid', message })
+  }
+})
+
+function faultOf(run: () => unknown): Error {
+  try {
+    run()
+  } catch (thrown) {
+    return thrown as Error
+  }
+  throw new Error('it was taken')
+}
 
 test('T-XL-4, T-XL-5: two URI SANs, cA, keyCertSign and one purpose are asked for; the leaf has what was granted', async () => {
   const extensions = [
