@@ -7,7 +7,7 @@ import { metaCrc } from './rows/meta.ts'
 export type EngineKind = 'sqlite' | 'postgres'
 
 /** What this Spindle reads and writes. */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 /** From `version - 1`; never changed once it was released. */
 interface Migration {
@@ -15,7 +15,10 @@ interface Migration {
   readonly up: (kind: EngineKind) => readonly string[]
 }
 
-const MIGRATIONS: readonly Migration[] = [{ version: 1, up: firstTables }]
+const MIGRATIONS: readonly Migration[] = [
+  { version: 1, up: firstTables },
+  { version: 2, up: agentReports },
+]
 
 /**
  * Brings the tables to the present version, in the transaction it is called in.
@@ -78,13 +81,34 @@ async function schemaVersion(db: Database, kind: EngineKind): Promise<number> {
   return schema_version
 }
 
-function firstTables(kind: EngineKind): readonly string[] {
+function typesOf(kind: EngineKind) {
   const sqlite = kind === 'sqlite'
-  // PostgreSQL would order texts by the rules of a language.
-  const text = sqlite ? 'text not null' : 'text collate "C" not null'
-  const int = sqlite ? 'integer not null' : 'bigint not null'
-  const table = (name: string, columns: readonly string[], end = sqlite ? ' strict' : ''): string =>
-    `create table ${name} (${columns.join(', ')})${end}`
+  return {
+    sqlite,
+    // PostgreSQL would order texts by the rules of a language.
+    text: sqlite ? 'text not null' : 'text collate "C" not null',
+    int: sqlite ? 'integer not null' : 'bigint not null',
+    table: (name: string, columns: readonly string[], end = sqlite ? ' strict' : ''): string =>
+      `create table ${name} (${columns.join(', ')})${end}`,
+  }
+}
+
+function agentReports(kind: EngineKind): readonly string[] {
+  const { text, int, table } = typesOf(kind)
+  return [
+    table('agent_reports', [
+      `agent ${text} references agents (id) on delete cascade`,
+      `server ${text}`,
+      `body ${text}`,
+      `crc ${int}`,
+      'primary key (agent, server)',
+    ]),
+    'create index agent_reports_server on agent_reports (server)',
+  ]
+}
+
+function firstTables(kind: EngineKind): readonly string[] {
+  const { sqlite, text, int, table } = typesOf(kind)
   const members = (name: string, of: string): readonly string[] => [
     table(
       name,

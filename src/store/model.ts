@@ -84,6 +84,19 @@ export interface JournaledAuthority {
   readonly anchors?: readonly string[]
 }
 
+/** What an agent has said of itself to the server that it holds a stream to. */
+export interface AgentReport {
+  readonly serverId: string
+  readonly agent: SpiffeId
+  /** Of the own bundle that it decides by; undefined: it has not said so yet. */
+  readonly sequence?: number
+  /** Ids of authorities whose SVIDs it holds, its own among them. */
+  readonly x509: readonly string[]
+  readonly jwt: readonly string[]
+  /** Of which kinds it may hold any other's too. */
+  readonly more: readonly ('x509' | 'jwt')[]
+}
+
 export interface RegisteredServer {
   readonly id: string
   readonly lastSeen: number

@@ -3,6 +3,7 @@ import type { EntryContent, EntryId, ServerEntry } from '../registration/server-
 import type { Feed } from '../runtime/feed.ts'
 import type { SpiffeId, TrustDomain } from '../spiffe/spiffe-id.ts'
 import type {
+  AgentReport,
   AttestedAgent,
   FederationRelationship,
   JoinToken,
@@ -25,6 +26,7 @@ export interface Store {
   readonly federation: KeyedStore<TrustDomain, FederationRelationship>
   readonly authorities: AuthorityJournal
   readonly servers: ServerRegistry
+  readonly reports: ReportStore
   readonly changes: ChangeLog
   /**
    * Writes a copy of a SQLite database while it is in use, to a path where nothing is. It begins a lineage of its own, so that
@@ -196,6 +198,16 @@ export interface ServerRegistry {
   /** A change for the others only when the server is new. */
   seen(id: string, at: number): Promise<void>
   remove(id: string): Promise<void>
+}
+
+/** Of no change of it anybody hears. */
+export interface ReportStore {
+  /** What agents said to all servers but this one, by agent. */
+  ofOthers(serverId: string, page: PageRequest): Promise<Page<AgentReport>>
+  /** Of this server; undefined: the agent has gone. Of agents that are not attested nothing is kept, and it goes with them. */
+  put(serverId: string, reports: ReadonlyMap<SpiffeId, AgentReport | undefined>): Promise<void>
+  /** All that agents said to these. */
+  clear(serverIds: readonly string[]): Promise<void>
 }
 
 export type ChangeKind = 'entry' | 'agent' | 'bundle' | 'federation' | 'authority' | 'server'

@@ -9,6 +9,7 @@ import { createEntries } from './rows/entries.ts'
 import { createJoinTokens } from './rows/join-tokens.ts'
 import { AUTHORITY, FEDERATION, SERVER, authorityKey } from './rows/kinds.ts'
 import { changeRecord, createRecords, recordByKey } from './rows/records.ts'
+import { createReports } from './reports.ts'
 import { createWriter } from './writer.ts'
 
 /** The port over either engine; closing it closes the engine. */
@@ -41,6 +42,7 @@ export function createStore(
         await servers.change(id, () => undefined)
       },
     },
+    reports: createReports(engine, writer),
     changes: createChanges(engine, writer),
     backup: (path) => engine.backup(path),
     async close() {

@@ -36,6 +36,7 @@ export function measuredStore(store: Store, clock: Clock, metrics: Measures): St
     federation: measured('federation', store.federation),
     authorities: measured('authorities', store.authorities),
     servers: measured('servers', store.servers),
+    reports: measured('reports', store.reports),
     changes: measured('changes', store.changes),
     backup: (path) => store.backup(path),
     close: () => store.close(),

@@ -57,6 +57,12 @@ export interface RecordTable extends BodyColumns {
   readonly expires_at: number | null
 }
 
+/** What an agent said to a server. */
+export interface ReportTable extends BodyColumns {
+  readonly server: string
+  readonly agent: string
+}
+
 /** The last change of each key. */
 export interface ChangeTable {
   readonly revision: number
@@ -73,5 +79,6 @@ export interface Tables {
   readonly agents: AgentTable
   readonly agent_selectors: MemberTable
   readonly records: RecordTable
+  readonly agent_reports: ReportTable
   readonly changes: ChangeTable
 }
