@@ -69,8 +69,11 @@ export interface Operation extends Asked {
 export type AuditEvent = Denial | Issuance | RegistryChange | Operation
 
 export interface Audit {
-  /** Has written the line when it returns, or counted the denial if it is one of a kind that was written a moment ago. */
-  write(event: AuditEvent): void
+  /**
+   * Has written the line of each when it returns, or counted the denial if it is one of a kind that was written a moment ago. Lines
+   * of one call go out in one write of the system, which takes as long as a signature does.
+   */
+  write(...events: readonly AuditEvent[]): void
 }
 
 export interface ServerAudit extends Audit {
@@ -81,9 +84,9 @@ export interface ServerAudit extends Audit {
 /** The same audit, of which each line is told too once it is written. */
 export function tapAudit(audit: Audit, listen: (event: AuditEvent) => void): Audit {
   return {
-    write(event) {
-      audit.write(event)
-      listen(event)
+    write(...events) {
+      audit.write(...events)
+      for (const event of events) listen(event)
     },
   }
 }

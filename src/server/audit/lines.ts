@@ -24,7 +24,12 @@ const LONGEST_DETAIL = 512
 
 /** Through the log's redaction, yet written whatever the log's level is. */
 export function createAudit(options: AuditOptions): ServerAudit {
-  const log = createLog({ ...options, level: 'info' })
+  /** Lines of a call that has not returned yet. */
+  let held: string[] | undefined
+  const stream = {
+    write: (line: string) => (held === undefined ? options.stream.write(line) : held.push(line)),
+  }
+  const log = createLog({ ...options, stream, level: 'info' })
   const denials = createDenials(options.clock, ({ event, detail, ...fields }, repeated) => {
     const shown = detail === undefined ? {} : { detail: shownText(detail, LONGEST_DETAIL) }
     log.info(
@@ -32,11 +37,21 @@ export function createAudit(options: AuditOptions): ServerAudit {
       repeated === undefined ? MESSAGES[event] : 'audit: calls were denied again',
     )
   })
+  const write = (event: AuditEvent): void => {
+    if (event.event === 'denied') return denials.take(event)
+    const { event: audit, ...fields } = event
+    log.info({ audit, ...withInstants(fields) }, MESSAGES[audit])
+  }
   return {
-    write(event) {
-      if (event.event === 'denied') return denials.take(event)
-      const { event: audit, ...fields } = event
-      log.info({ audit, ...withInstants(fields) }, MESSAGES[audit])
+    write(...events) {
+      held = []
+      try {
+        for (const event of events) write(event)
+      } finally {
+        const lines = held.join('')
+        held = undefined
+        if (lines !== '') options.stream.write(lines)
+      }
     },
     close: () => denials.close(),
   }

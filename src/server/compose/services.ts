@@ -76,9 +76,9 @@ export function createServices(parts: ServicesParts): Services {
     log.error({ method, error: messageOf(thrown) }, 'call failed by a fault in Spindle')
   const unseen = createUnseen({ clock: parts.clock, jwtTtlMs: svid.jwtTtlMs })
   const audit: Audit = {
-    write(event) {
-      parts.audit.write(event)
-      unseen.hear(event)
+    write(...events) {
+      parts.audit.write(...events)
+      for (const event of events) unseen.hear(event)
     },
   }
   const common = {

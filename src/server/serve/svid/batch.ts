@@ -9,6 +9,7 @@ import { serialNumberOf } from '../../../certs/parse.ts'
 import type { ServerEntry } from '../../../registration/server-entry.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { nextTurn } from '../../../runtime/slices.ts'
+import type { Issuance } from '../../audit/audit.ts'
 import { idMessage } from '../api/ids.ts'
 import { ITEM_OK } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
@@ -35,8 +36,10 @@ export async function newX509Svids(
   const results: Result[] = []
   let since = clock.monotonic()
   for (let at = 0; at < params.length; at += AT_ONCE) {
+    const batch = { ...asked, issued: [] }
     const some = params.slice(at, at + AT_ONCE)
-    results.push(...(await Promise.all(some.map((each) => newX509Svid(parts, each, asked)))))
+    results.push(...(await Promise.all(some.map((each) => newX509Svid(parts, each, batch)))))
+    parts.audit.write(...batch.issued)
     if (clock.monotonic() - since < SLICE_MS) continue
     await nextTurn()
     since = clock.monotonic()
@@ -44,10 +47,15 @@ export async function newX509Svids(
   return results
 }
 
+/** With what is issued to it, of which the lines are not written yet. */
+interface AskedBatch extends Asked {
+  readonly issued: Issuance[]
+}
+
 async function newX509Svid(
   parts: SvidParts,
   { entryId, csr }: NewX509SVIDParams,
-  asked: Asked,
+  asked: AskedBatch,
 ): Promise<Result> {
   const refuse = (message: string) => ({ status: worded(status.INVALID_ARGUMENT, message) })
   if (entryId === '') return refuse('missing entry ID')
@@ -76,9 +84,9 @@ export function csrFault(thrown: unknown): ItemStatus {
 }
 
 async function signed(
-  { issuing, svid, audit }: SvidParts,
+  { issuing, svid }: SvidParts,
   { entry, spki }: { readonly entry: ServerEntry; readonly spki: Buffer },
-  { caller, method }: Asked,
+  { caller, method, issued }: AskedBatch,
 ): Promise<Result> {
   const { spiffeId, dnsNames, x509SvidTtlMs: ttlMs = svid.ttlMs, hint } = entry
   const { chain, notAfter, authorityId } = await issuing.x509.issue({
@@ -87,7 +95,7 @@ async function signed(
     spki,
     ttlMs,
   })
-  audit.write({
+  issued.push({
     event: 'issued',
     caller,
     method,

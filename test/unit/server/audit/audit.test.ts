@@ -78,3 +78,23 @@ test('Audit never holds a private key, whatever a caller put where', () => {
   })
   assert.doesNotMatch(JSON.stringify(line), /MIGH/)
 })
+
+test('Audit writes the lines of one call at once, and nothing for no event', () => {
+  const written: string[] = []
+  const stream = { write: (lines: string) => written.push(lines) }
+  const audit = createAudit({ format: 'text', stream, clock: createManualClock() })
+  const change = (key: string): AuditEvent => ({
+    event: 'changed',
+    caller: { kind: 'server' },
+    object: 'entry',
+    key,
+    action: 'deleted',
+  })
+  audit.write()
+  audit.write(change('a'), change('b'), change('c'))
+  assert.equal(written.length, 1)
+  assert.match(
+    written[0] ?? '',
+    /^[^\n]* key=a [^\n]*\n[^\n]* key=b [^\n]*\n[^\n]* key=c [^\n]*\n$/,
+  )
+})

@@ -96,7 +96,7 @@ export async function setUp(
     random,
     store,
     registry,
-    audit: { write: (event) => audited.push(event) },
+    audit: { write: (...events) => audited.push(...events) },
     faulted: (_method, thrown) => faults.push(thrown),
   }
   const service = make(parts)

@@ -26,7 +26,7 @@ export async function createSetting(t: TestContext, config?: string) {
     store,
     registry,
     issuing,
-    audit: { write: (event: AuditEvent) => void audited.push(event) },
+    audit: { write: (...events: readonly AuditEvent[]) => void audited.push(...events) },
     fleet: { authoritiesInUse: () => ({ x509: held, jwt: new Map<string, Set<SpiffeId>>() }) },
     faulted: (_: string, thrown: unknown) => void faults.push(thrown),
   }

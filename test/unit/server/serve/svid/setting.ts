@@ -57,7 +57,7 @@ export async function createSetting(
     random,
     issuing: { x509, jwt },
     svid: { ttlMs: HOUR, jwtTtlMs: 5 * MINUTE },
-    audit: { write: (event) => void audited.push(event) },
+    audit: { write: (...events) => void audited.push(...events) },
     faulted: (_, thrown) => void faults.push(thrown),
     registry: {
       entry: (wanted) => entries.find((each) => each.id === wanted),
