@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
+import { nextTurn } from '../runtime/slices.ts'
 import type { Database, Engine } from './engine.ts'
 import type { ChangeKind } from './port.ts'
 import { updateMeta } from './rows/meta.ts'
@@ -29,6 +30,8 @@ interface Job {
 
 /** Jobs of one transaction. */
 const MOST_A_GROUP = 256
+/** Those between two turns of the event loop, most of which take a third of a millisecond. */
+const JOBS_A_TURN = 32
 const MOST_WAITING = 10_000
 const ROWS_A_STATEMENT = 200
 
@@ -59,7 +62,10 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
             void changes.set(`${kind} ${key}`, { kind, key, revision: ++revision }),
         }
         const results: unknown[] = []
-        for (const { work } of group) results.push(await work(write))
+        for (const { work } of group) {
+          results.push(await work(write))
+          if (results.length % JOBS_A_TURN === 0) await nextTurn()
+        }
         if (changes.size > 0) {
           await logChanges(write, Array.from(changes.values()))
           await updateMeta(db, { revision })
@@ -104,7 +110,7 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
 
   const drain = async (): Promise<void> => {
     // What is asked for in this turn of the event loop comes along.
-    await new Promise((resolve) => void setImmediate(resolve))
+    await nextTurn()
     while (queue.length > 0) await settle(queue.splice(0, MOST_A_GROUP), true)
     running = undefined
   }
@@ -147,5 +153,6 @@ async function logChanges(
         })),
       )
       .execute()
+    await nextTurn()
   }
 }

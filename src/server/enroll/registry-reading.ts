@@ -71,6 +71,7 @@ async function changesSince(
     changes.push(...told.changes)
     position = told.position
     if (!told.more) return { changes, position }
+    await nextTurn()
   }
 }
 
@@ -96,6 +97,7 @@ async function readValues(
   for (const ids of chunks(keysOf('agent') as readonly SpiffeId[], AGENTS_AT_ONCE)) {
     const agents = await Promise.all(ids.map((id) => store.agents.get(id)))
     ids.forEach((id, at) => difference.agents.set(id, agents[at]))
+    await nextTurn()
   }
   for (const name of keysOf('bundle') as readonly TrustDomain[])
     difference.bundles.set(name, await store.bundles.get(name))

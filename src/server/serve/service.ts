@@ -1,14 +1,15 @@
 /** How a service of the API is made of plain functions and added to both doors. */
 import type {
+  DescMessage,
   DescMethodUnary,
   DescService,
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf'
-import { create } from '@bufbuild/protobuf'
-import type { Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import type { MethodDefinition, Server, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { SpindleError, codeOf } from '../../runtime/errors.ts'
 import { status } from '../../runtime/grpc-status.ts'
+import { Undecoded, decodeInTurns, decodedIfSmall, encodedInTurns } from '../../wire/in-turns.ts'
 import { serviceDefinition } from '../../wire/service.ts'
 import { WordedStatus, statusOf, wordedStatus } from '../../wire/status.ts'
 import { auditCaller } from '../admit/peer.ts'
@@ -48,6 +49,19 @@ export type Answers<S extends DescService> = {
 /** Told of what nobody raised on purpose, of which the caller is only told that it happened. */
 export type Faulted = (method: string, thrown: unknown) => void
 
+/** A service as it is added to a way: large requests of unary methods are left to `unaryHandlers` to decode. */
+export function servedDefinition(
+  service: DescService,
+): Record<string, MethodDefinition<unknown, unknown>> {
+  const definition = serviceDefinition(service)
+  for (const { methodKind, name, input } of service.methods) {
+    if (methodKind !== 'unary') continue
+    const requestDeserialize = (bytes: Buffer): unknown => decodedIfSmall(input, bytes)
+    definition[name] = { ...definition[name]!, requestDeserialize }
+  }
+  return definition
+}
+
 type UnaryCall = Pick<ServerUnaryCall<unknown, unknown>, 'request' | 'getAuthContext' | 'on'>
 
 /** grpc-js handlers of a service by method name; streams are added by who owns them. */
@@ -62,9 +76,8 @@ export function unaryHandlers<S extends DescService>(
     const path = `/${service.typeName}/${method.name}`
     const answer = (answers as Record<string, AnyAnswer | undefined>)[method.localName]
     handlers[method.name] = (call, done) => {
-      answerOf(answer, call, { path, peer: way.peerOf(call) }).then(
-        (value) =>
-          done(null, create(method.output, value as MessageInitShape<typeof method.output>)),
+      answerOf(answer, call, { path, peer: way.peerOf(call), method }).then(
+        (value) => done(null, value),
         (thrown: unknown) => {
           if (codeOf(thrown) === 'internal' && !(thrown instanceof WordedStatus))
             faulted(path, thrown)
@@ -76,16 +89,26 @@ export function unaryHandlers<S extends DescService>(
   return handlers
 }
 
+/** Of a method. */
+interface Ends {
+  readonly input: DescMessage
+  readonly output: DescMessage
+}
+
 type AnyAnswer = (request: unknown, asked: Asked) => unknown
 
 async function answerOf(
   answer: AnyAnswer | undefined,
   call: UnaryCall,
-  { path, peer }: { readonly path: string; readonly peer: ServerPeer },
+  to: { readonly path: string; readonly peer: ServerPeer; readonly method: Ends },
 ): Promise<unknown> {
+  const { path, peer, method } = to
   if (answer === undefined) throw new SpindleError('unsupported', `${path} is not offered`)
   const signal = leaving(call)
-  return await answer(call.request, { peer, caller: auditCaller(peer), method: path, signal })
+  const { request } = call
+  const read = request instanceof Undecoded ? await decodeInTurns(method.input, request) : request
+  const value = await answer(read, { peer, caller: auditCaller(peer), method: path, signal })
+  return await encodedInTurns(method.output, value as MessageInitShape<typeof method.output>)
 }
 
 function leaving(call: Pick<UnaryCall, 'on'>): AbortSignal {
@@ -105,7 +128,7 @@ export function unaryService<S extends DescService>(
   return {
     addTo(way) {
       way.server.addService(
-        serviceDefinition(service),
+        servedDefinition(service),
         unaryHandlers(service, answers, { way, faulted }),
       )
     },

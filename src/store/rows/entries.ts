@@ -61,14 +61,19 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
     update: (changes) =>
       writer.write(async (write) => {
         const outcomes: Updated[] = []
-        for (const some of chunks(changes))
+        for (const some of chunks(changes)) {
           for (const change of some) outcomes.push(await updateOne(write, change))
+          await nextTurn()
+        }
         return outcomes
       }),
     delete: (ids) =>
       writer.write(async (write) => {
         const outcomes: Deleted<ServerEntry>[] = []
-        for (const some of chunks(ids)) outcomes.push(...(await deleteSome(write, some)))
+        for (const some of chunks(ids)) {
+          outcomes.push(...(await deleteSome(write, some)))
+          await nextTurn()
+        }
         return outcomes
       }),
     async prune(now) {

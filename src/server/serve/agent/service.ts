@@ -8,12 +8,11 @@ import type {
 import { SpindleError, codeOf } from '../../../runtime/errors.ts'
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
 import { MOST_A_PAGE } from '../../../store/port.ts'
-import { serviceDefinition } from '../../../wire/service.ts'
 import { WordedStatus } from '../../../wire/status.ts'
 import { auditCaller } from '../../admit/peer.ts'
 import { applyMask } from '../api/mask.ts'
 import { answerPage } from '../api/page.ts'
-import { unaryHandlers } from '../service.ts'
+import { servedDefinition, unaryHandlers } from '../service.ts'
 import type { Answers, ApiService, Asked } from '../service.ts'
 import { attestAgent } from './attest.ts'
 import { changeKnownAgent } from './change.ts'
@@ -53,7 +52,7 @@ export function createAgentService(parts: AgentParts): ApiService {
   }
   return {
     addTo(way) {
-      way.server.addService(serviceDefinition(AgentService), {
+      way.server.addService(servedDefinition(AgentService), {
         ...unaryHandlers(AgentService, answers, { way, faulted }),
         AttestAgent(call: AttestCall) {
           const peer = way.peerOf(call)
@@ -77,10 +76,15 @@ function agentAnswers(parts: AgentParts, turns: Turns): Answers<typeof AgentServ
       const filter = readAgentFilter(asked)
       const { items, nextPageToken } = await answerPage(page, {
         most: MOST_A_PAGE,
-        read: (one) => store.agents.list(filter, one),
+        async read(one) {
+          const read = await store.agents.list(filter, one)
+          const messages = read.items.map((agent) =>
+            applyMask(outputMask, agentMessage(agent), 'id'),
+          )
+          return { ...read, items: messages }
+        },
       })
-      const agents = items.map((agent) => applyMask(outputMask, agentMessage(agent), 'id'))
-      return { agents, nextPageToken }
+      return { agents: [...items], nextPageToken }
     },
     async getAgent({ id, outputMask }) {
       const agent = await store.agents.get(readAgentId(id, trustDomain))

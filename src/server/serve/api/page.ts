@@ -1,4 +1,5 @@
 import { SpindleError } from '../../../runtime/errors.ts'
+import { nextTurn } from '../../../runtime/slices.ts'
 
 /** As a request of SPIRE's API has it. */
 export interface PageAsked {
@@ -41,6 +42,7 @@ export async function answerPage<T>(
   if (pageSize > 0) return { items: page.items, nextPageToken: page.next ?? '' }
   const items = [...page.items]
   while (page.next !== undefined) {
+    await nextTurn()
     page = await read({ limit: most, ...from(page.next) })
     items.push(...page.items)
   }

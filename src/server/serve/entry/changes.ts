@@ -1,24 +1,25 @@
 /**
  * Entries created, updated and deleted: an outcome for each of a batch, in its order. What can be refused for itself is refused
- * alone; the others are stored at once. Each change is a line of audit before the answer leaves.
+ * alone. A batch is not one change but as many as it has items, as with SPIRE: of a large one some are stored, and are lines of
+ * the audit, before others.
  */
 import type { Entry, EntryMask } from '../../../gen/spire/api/types/entry_pb.js'
 import { parseEntryId } from '../../../registration/server-entry.ts'
 import type { EntryContent, EntryId, ServerEntry } from '../../../registration/server-entry.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
-import { nextTurn } from '../../../runtime/slices.ts'
 import { trustDomainId } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import type { NewEntry } from '../../../store/model.ts'
 import type { Created, EntryChange, Updated } from '../../../store/port.ts'
 import { entryMessage } from '../../../wire/spire/entry.ts'
 import { auditEntry } from '../api/audit.ts'
-import { Refused, orRefused, settled } from '../api/batch.ts'
+import { Refused, inLots, orRefused, settled } from '../api/batch.ts'
 import { ITEM_OK, itemFault, itemStatus } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
 import type { Asked } from '../service.ts'
 import { checkContent, readChanges, readContent } from './message.ts'
+import { failed } from '../worded.ts'
 import type { EntryServiceParts } from './parts.ts'
 
 interface Batch {
@@ -46,6 +47,7 @@ export interface EntryChanging {
 const CONVERT = 'failed to convert entry'
 const CREATE = 'failed to create entry'
 const UPDATE = 'failed to update entry'
+const DELETE = 'failed to delete entry'
 const SIMILAR = itemStatus(status.ALREADY_EXISTS, 'similar entry already exists')
 const ID_TAKEN = itemStatus(status.ALREADY_EXISTS, `${CREATE}: its ID is that of another entry`)
 const NOT_FOUND = itemStatus(status.NOT_FOUND, 'entry not found')
@@ -55,56 +57,83 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
   const tell = (asked: Asked, action: string, entry: ServerEntry): void =>
     auditEntry(parts, asked, { entry, action })
 
+  const fault = (what: string, why: unknown, { method }: Asked): ItemStatus =>
+    failed(what, why, { faulted: parts.faulted, method })
+
+  const create = async (
+    entries: readonly Entry[],
+    mask: EntryMask | undefined,
+    asked: Asked,
+  ): Promise<EntryResult[]> => {
+    const items = await inOrder(entries, (entry) => readNew(parts, entry))
+    const outcomes = await settled(items, (created) => store.entries.create(created))
+    for (const outcome of outcomes)
+      if (!(outcome instanceof Refused) && outcome.kind === 'created')
+        tell(asked, 'create', outcome.entry)
+    return outcomes.map((outcome) => createdResult(outcome, mask))
+  }
+  const update = async (
+    entries: readonly Entry[],
+    { inputMask, outputMask }: Pick<Batch, 'inputMask' | 'outputMask'>,
+    asked: Asked,
+  ): Promise<EntryResult[]> => {
+    const items = await inOrder(entries, (entry) => readUpdate(parts, entry, inputMask))
+    const outcomes = await settled(items, (updates) => store.entries.update(updates))
+    for (const outcome of outcomes)
+      if (!(outcome instanceof Refused) && outcome.kind === 'updated')
+        tell(asked, 'update', outcome.entry)
+    return outcomes.map((outcome, index) => {
+      const item = items[index]!
+      const why = item instanceof Refused ? undefined : item.fault
+      const refused = why && new Refused(itemFault(UPDATE, why))
+      return updatedResult(refused ?? outcome, outputMask)
+    })
+  }
+  const remove = async (ids: readonly string[], asked: Asked): Promise<DeletedResult[]> => {
+    const outcomes = await settled(ids.map(readId), (known) => store.entries.delete(known))
+    for (const outcome of outcomes)
+      if (!(outcome instanceof Refused) && outcome.kind === 'deleted')
+        tell(asked, 'delete', outcome.was)
+    return outcomes.map((outcome, index) => {
+      if (outcome instanceof Refused) return { id: ids[index]!, status: outcome.status }
+      return { id: ids[index]!, status: outcome.kind === 'deleted' ? ITEM_OK : NOT_FOUND }
+    })
+  }
+
   return {
     async create({ entries, outputMask }, asked) {
-      const items = await eachInTurn(entries, (entry) => readNew(parts, entry))
-      const outcomes = await settled(items, (created) => store.entries.create(created))
-      for (const outcome of outcomes)
-        if (!(outcome instanceof Refused) && outcome.kind === 'created')
-          tell(asked, 'create', outcome.entry)
-      await registry.shown()
-      return outcomes.map((outcome) => createdResult(outcome, outputMask))
-    },
-    async update({ entries, inputMask, outputMask }, asked) {
-      const items = await eachInTurn(entries, (entry) => readUpdate(parts, entry, inputMask))
-      const outcomes = await settled(items, (updates) => store.entries.update(updates))
-      for (const outcome of outcomes)
-        if (!(outcome instanceof Refused) && outcome.kind === 'updated')
-          tell(asked, 'update', outcome.entry)
-      await registry.shown()
-      return outcomes.map((outcome, index) => {
-        const item = items[index]!
-        const fault = item instanceof Refused ? undefined : item.fault
-        const refused = fault && new Refused(itemFault(UPDATE, fault))
-        return updatedResult(refused ?? outcome, outputMask)
+      const results = await inLots(entries, {
+        ask: (lot) => create(lot, outputMask, asked),
+        failed: (_, why) => ({ status: fault(CREATE, why, asked) }),
       })
+      await registry.shown()
+      return results
+    },
+    async update({ entries, ...masks }, asked) {
+      const results = await inLots(entries, {
+        ask: (lot) => update(lot, masks, asked),
+        failed: (_, why) => ({ status: fault(UPDATE, why, asked) }),
+      })
+      await registry.shown()
+      return results
     },
     async delete(ids, asked) {
-      const outcomes = await settled(ids.map(readId), (known) => store.entries.delete(known))
-      for (const outcome of outcomes)
-        if (!(outcome instanceof Refused) && outcome.kind === 'deleted')
-          tell(asked, 'delete', outcome.was)
-      await registry.shown()
-      return outcomes.map((outcome, index) => {
-        if (outcome instanceof Refused) return { id: ids[index]!, status: outcome.status }
-        return { id: ids[index]!, status: outcome.kind === 'deleted' ? ITEM_OK : NOT_FOUND }
+      const results = await inLots(ids, {
+        ask: (lot) => remove(lot, asked),
+        failed: (id, why) => ({ id, status: fault(DELETE, why, asked) }),
       })
+      await registry.shown()
+      return results
     },
   }
 }
 
-const READ_A_TURN = 200
-
-async function eachInTurn<T, U>(
+async function inOrder<T, U>(
   all: readonly T[],
   ask: (one: T) => Promise<U>,
 ): Promise<readonly U[]> {
   const answers: U[] = []
-  for (const one of all) {
-    answers.push(await ask(one))
-    // What others wait for comes in between.
-    if (answers.length % READ_A_TURN === 0) await nextTurn()
-  }
+  for (const one of all) answers.push(await ask(one))
   return answers
 }
 
@@ -129,7 +158,7 @@ async function readUpdate(
   mask: EntryMask | undefined,
 ): Promise<Updating | Refused> {
   const id = readId(message.id)
-  if (id instanceof Refused) return new Refused(failed(UPDATE, id.status))
+  if (id instanceof Refused) return new Refused(naming(UPDATE, id.status))
   const changes = await orRefused(CONVERT, () => readChanges(message, mask, parts.trustDomain))
   if (changes instanceof Refused) return changes
   const updating: Updating = {
@@ -193,11 +222,11 @@ function createdResult(outcome: Created | Refused, mask: EntryMask | undefined):
 
 function updatedResult(outcome: Updated | Refused, mask: EntryMask | undefined): EntryResult {
   if (outcome instanceof Refused) return { status: outcome.status }
-  if (outcome.kind === 'not_found') return { status: failed(UPDATE, NOT_FOUND) }
-  if (outcome.kind === 'similar') return { status: failed(UPDATE, SIMILAR) }
+  if (outcome.kind === 'not_found') return { status: naming(UPDATE, NOT_FOUND) }
+  if (outcome.kind === 'similar') return { status: naming(UPDATE, SIMILAR) }
   return { status: ITEM_OK, entry: entryMessage(outcome.entry, mask) }
 }
 
-function failed(what: string, { code, message }: ItemStatus): ItemStatus {
+function naming(what: string, { code, message }: ItemStatus): ItemStatus {
   return itemStatus(code, `${what}: ${message}`)
 }

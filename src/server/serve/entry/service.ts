@@ -5,13 +5,12 @@ import type { EntryId, ServerEntry } from '../../../registration/server-entry.ts
 import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import { MOST_A_PAGE } from '../../../store/port.ts'
-import { serviceDefinition } from '../../../wire/service.ts'
 import { entryMessage } from '../../../wire/spire/entry.ts'
 import { wordedStatus } from '../../../wire/status.ts'
 import type { ServerPeer } from '../../admit/peer.ts'
 import { answerPage } from '../api/page.ts'
 import type { ApiService } from '../service.ts'
-import { unaryHandlers } from '../service.ts'
+import { servedDefinition, unaryHandlers } from '../service.ts'
 import type { Answers } from '../service.ts'
 import { createEntryChanging } from './changes.ts'
 import { readFilter } from './filter.ts'
@@ -27,7 +26,7 @@ export function createEntryService(parts: EntryServiceParts): ApiService {
   const syncs = new Set<EntrySync>()
   return {
     addTo(way) {
-      way.server.addService(serviceDefinition(EntryService), {
+      way.server.addService(servedDefinition(EntryService), {
         ...unaryHandlers(EntryService, answers, { way, faulted }),
         SyncAuthorizedEntries(call: SyncCall) {
           const peer = way.peerOf(call)
@@ -59,12 +58,12 @@ function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
       const filter = readFilter(asked, trustDomain)
       const { items, nextPageToken } = await answerPage(page, {
         most: MOST_A_PAGE,
-        read: (one) => entries.list(filter, one),
+        async read(one) {
+          const read = await entries.list(filter, one)
+          return { ...read, items: read.items.map((entry) => entryMessage(entry, outputMask)) }
+        },
       })
-      return {
-        entries: items.map((entry) => entryMessage(entry, outputMask)),
-        nextPageToken,
-      }
+      return { entries: [...items], nextPageToken }
     },
     async getEntry({ id, outputMask }) {
       const entry = await entries.get(readId(id))
