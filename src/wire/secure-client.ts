@@ -16,9 +16,7 @@ import { create } from '@bufbuild/protobuf'
 import * as grpc from '@grpc/grpc-js'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
-import { status } from '../runtime/grpc-status.ts'
-import { CallFault, moreOf } from './call-fault.ts'
-import { isOfGrpcJs } from './no-answer.ts'
+import { CallFault, callFault, noAnswer } from './call-fault.ts'
 import { methodDefinition } from './service.ts'
 import { endSilentPeers } from './silent-peers.ts'
 
@@ -219,61 +217,4 @@ function targetOf(host: string, shown: string): string {
   const family = isIP(host)
   if (family === 0) return `dns:///${shown}`
   return family === 6 ? `ipv6:${shown}` : `ipv4:${shown}`
-}
-
-/** What OpenSSL says of a server's certificate, in grpc-js's text. */
-const NO_PATH = /self-signed certificate|unable to (?:get|verify)|certificate has expired/i
-const NOT_YET = /certificate is not yet valid/i
-/** What OpenSSL says of the server's opinion of ours. */
-const ALERT = /alert (?:bad certificate|unknown ca|certificate (?:expired|unknown|revoked))/i
-
-function callFault(
-  failure: grpc.ServiceError,
-  shown: string,
-  refusal: SpindleError | undefined,
-): CallFault {
-  const { details } = failure
-  const common = { status: failure.code, details }
-  if (failure.code !== status.UNAVAILABLE || !isOfGrpcJs(details)) {
-    const message = `${shown} answered: ${failure.details || `status ${failure.code}`}`
-    const more = moreOf(failure.metadata)
-    return new CallFault({
-      ...common,
-      code: 'authority_unavailable',
-      message,
-      answered: true,
-      more,
-    })
-  }
-  const untrusted = refusal?.message ?? untrustedWords(details)
-  if (untrusted !== undefined) {
-    const message = `${shown} shows a certificate that is not the server's: ${untrusted}`
-    return new CallFault({ ...common, code: 'certificate_invalid', message, answered: false })
-  }
-  const message = ALERT.test(details)
-    ? `${shown} does not take the certificate of this agent`
-    : `${shown} does not answer: ${connectWords(details)}`
-  return new CallFault({ ...common, code: 'unreachable', message, answered: false })
-}
-
-function untrustedWords(details: string): string | undefined {
-  if (NOT_YET.test(details)) return 'it is not valid yet; do the clocks differ?'
-  return NO_PATH.test(details) ? 'no authority of the bundle signed it' : undefined
-}
-
-function connectWords(details: string): string {
-  const errno = /\b(?:connect|getaddrinfo|read|write) (E[A-Z_]+)\b/.exec(details)?.[1]
-  return errno ?? details.replace(/^No connection established\. Last error: /, '').slice(0, 200)
-}
-
-function noAnswer(shown: string, withinMs: number): CallFault {
-  const message = `${shown} does not answer: nothing within ${withinMs / 1_000} s`
-  const { DEADLINE_EXCEEDED } = status
-  return new CallFault({
-    code: 'unreachable',
-    message,
-    status: DEADLINE_EXCEEDED,
-    details: '',
-    answered: false,
-  })
 }

@@ -199,7 +199,7 @@ class AdmittedCaller implements Caller {
       match,
       undecided:
         registry === undefined
-          ? 'the entries are not loaded yet'
+          ? 'the agent has no entries yet (spindle status says why)'
           : waiting
             ? `selectors could not be looked up: ${[...attestation.unknownKinds].join(', ')}`
             : undefined,

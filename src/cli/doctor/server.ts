@@ -33,7 +33,11 @@ function linkVerdicts(link: ServerLink, now: number): readonly Verdict[] {
   const node = { check: 'node' }
   if (svidExpiresAt === undefined)
     verdicts.push(
-      fail(node, `is not attested${link.fault && `: ${link.fault}`}`, 'See the log of the agent.'),
+      fail(
+        node,
+        `is not attested${link.fault && `: ${link.fault.replace(/^the agent is not attested: /, '')}`}`,
+        'See the log of the agent.',
+      ),
     )
   else {
     const left = timestampMs(svidExpiresAt) - now

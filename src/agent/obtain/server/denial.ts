@@ -5,7 +5,7 @@ import {
 } from '../../../gen/spire/api/types/status_pb.js'
 import { messageOf } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
-import { CallFault } from '../../../wire/call-fault.ts'
+import { CallFault, UNKNOWN_AUTHORITY } from '../../../wire/call-fault.ts'
 
 /**
  * banned: nothing helps but the operator · attest: its SVID counts no more, so that it has to attest anew · refused: it may not do
@@ -36,8 +36,9 @@ export function isUnimplemented(thrown: unknown): boolean {
 
 /** Why a call came to nothing, for people. */
 export function wordsOf(thrown: unknown): string {
-  const untrusted = thrown instanceof CallFault && thrown.code === 'certificate_invalid'
-  return untrusted
-    ? `${thrown.message}. If the server has other authorities by now, this agent cannot know: stop it, remove its cache, and start it with a bundle of today`
-    : messageOf(thrown)
+  const isUnknown = thrown instanceof CallFault && thrown.message.endsWith(UNKNOWN_AUTHORITY)
+  return isUnknown ? `${thrown.message}. ${OTHER_AUTHORITIES}` : messageOf(thrown)
 }
+
+const OTHER_AUTHORITIES =
+  'If the server has other authorities by now, this agent cannot know: stop it, remove its cache (node.sealed in stateDir), and start it with a bundle of today (spindle bundle show on the server)'

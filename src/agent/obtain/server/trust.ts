@@ -1,13 +1,19 @@
 /** What the server is verified with: first what the operator says, then the bundle, as it changes. */
 import { pathToAnchor } from '../../../authority/chain.ts'
-import { readCertificatesPem, usableTrustAnchors, verifyX509Svid } from '../../../certs/parse.ts'
+import {
+  parseCertificate,
+  readCertificatesPem,
+  usableTrustAnchors,
+  verifyX509Svid,
+} from '../../../certs/parse.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import type { Feed } from '../../../runtime/feed.ts'
 import { createFeed } from '../../../runtime/feed.ts'
 import { parseBundle } from '../../../spiffe/bundle.ts'
-import { serverSpiffeId } from '../../../spiffe/spiffe-id.ts'
+import { serverSpiffeId, trustDomainOf } from '../../../spiffe/spiffe-id.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
+import { spiffeIdOf } from '../../../spiffe/x509-svid.ts'
 import type { ServerTrust } from './link.ts'
 
 export interface Trust {
@@ -75,6 +81,13 @@ export function verifyServer(
     readonly clock: Clock
   },
 ): Uint8Array | undefined {
+  const [leaf] = chain
+  const claimed = leaf && trustDomainOf(spiffeIdOf(parseCertificate(leaf, 'certificate')))
+  if (claimed !== undefined && claimed !== trustDomain)
+    throw new SpindleError(
+      'certificate_invalid',
+      `it is of the trust domain ${claimed}, and trustDomain here is ${trustDomain}`,
+    )
   const bundles = new Map([[trustDomain, authorities]])
   const id = verifyX509Svid(chain, bundles, { now: clock.now(), mode: 'lenient' })
   const server = serverSpiffeId(trustDomain)

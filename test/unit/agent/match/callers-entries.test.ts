@@ -8,7 +8,7 @@ test('while entries are not loaded nothing is decided; when they are, it is', as
   const setting = setUp(t, { registry: undefined })
   const caller = setting.callers.admit(setting.connection)
   await settle()
-  assert.match(caller.state.current.undecided ?? '', /not loaded/)
+  assert.match(caller.state.current.undecided ?? '', /has no entries yet/)
   setting.registry.set(registryOf(WEB))
   await settle()
   assert.deepEqual(matched(caller), ['web'])

@@ -49,7 +49,8 @@ test('serverVerdicts() says what a running agent has of its server', async (t) =
   assert.deepEqual((await told(await setting(t, true, good))).slice(1), [
     `ok node: ${agentId}, whose X.509-SVID ends in 1h`,
   ])
-  const bad = { fault: 'the token is not known', bootstrap: 'unverified', cache: 'no space left' }
+  const fault = 'the agent is not attested: the token is not known'
+  const bad = { fault, bootstrap: 'unverified', cache: 'no space left' }
   assert.deepEqual((await told(await setting(t, true, bad))).slice(1), [
     'fail node: is not attested: the token is not known',
     'warn bootstrap: the server is trusted because it was the first to be seen',
