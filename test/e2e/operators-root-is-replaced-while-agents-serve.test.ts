@@ -73,12 +73,13 @@ test('a root of an operator is replaced while agents serve, by the steps of the 
   await server.local.call(taintX509UpstreamAuthority, old, DEADLINE)
   await stream.next((update) => seen(update).root === keyId(second))
   let said = ''
-  await eventually('no agent needs it', async () => {
+  const isSaid = async (): Promise<boolean> => {
     said = await server.local
       .call(revokeX509UpstreamAuthority, old, DEADLINE)
       .then(String, messageOf)
     return said.includes('no connected agent needs it')
-  })
+  }
+  await eventually('no agent needs it', isSaid, 60_000)
   const before = stream.received.length
   use(second, second)
   server.child.signal('SIGHUP')

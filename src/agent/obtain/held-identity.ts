@@ -1,43 +1,13 @@
-import type { X509Authority } from '../../authority/authority.ts'
 import { generateKey } from '../../certs/keys.ts'
-import type { KeyType } from '../../certs/keys.ts'
 import { envoyFaults } from '../../certs/parse.ts'
 import type { Entry } from '../../registration/entry.ts'
 import { retryDelay } from '../../runtime/backoff.ts'
-import type { Clock, Timer } from '../../runtime/clock.ts'
+import type { Timer } from '../../runtime/clock.ts'
 import { codeOf, messageOf, SpindleError } from '../../runtime/errors.ts'
-import type { Random } from '../../runtime/random.ts'
 import { belatedRenewalInstant, renewalInstant } from '../../runtime/renewal.ts'
-import type { Identity, IdentityEvent, KeptIdentity } from './identity.ts'
-
-export interface IdentitiesOptions {
-  readonly authority: X509Authority
-  readonly clock: Clock
-  readonly random: Random
-  readonly keyType: KeyType
-  /** For entries that say none. */
-  readonly ttlMs: number
-  readonly onEvent?: (event: IdentityEvent) => void
-  /**
-   * Where many agents share what signs: after it was away, what has an X.509-SVID yet is renewed at instants spread over what
-   * is left of its life, and not at once.
-   */
-  readonly spreads?: boolean
-  /** What was kept of an entry's identity, such as from before a restart; undefined: nothing that is still valid. */
-  readonly kept?: (entry: Entry) => KeptIdentity | undefined
-  /** Why Envoy would refuse a certificate and key; empty: it would not. */
-  readonly check?: typeof envoyFaults
-}
-
-/** What a held identity asks of those that hold it. */
-export interface Keeper {
-  /** Calls `held.issue()` soon. */
-  queue(held: HeldIdentity): void
-  /** What `held.current` gives is another, or nothing any more. */
-  changed(held: HeldIdentity): void
-  /** Nobody uses it any more and it is due: forgets it. */
-  drop(held: HeldIdentity): void
-}
+import type { IdentitiesOptions, Keeper } from './identities-options.ts'
+import type { Identity, KeptIdentity } from './identity.ts'
+import { hasLostTrust } from './signer-standing.ts'
 
 const RETRY = { baseMs: 250, maxMs: 30_000 }
 /** While what signs for many is away: it is told when that is over, so this is for what was not told of. */
@@ -55,7 +25,7 @@ export class HeldIdentity {
   /** After a fault: when the next attempt is due (ms since the epoch). */
   retryAt: number | undefined
   readonly #options: IdentitiesOptions
-  readonly #keeper: Keeper
+  readonly #keeper: Keeper<HeldIdentity>
   #latest: Identity | undefined
   /** What was current when last told. */
   #told: Identity | undefined
@@ -68,7 +38,7 @@ export class HeldIdentity {
   #due: Timer | undefined
   #end: Timer | undefined
 
-  constructor(entry: Entry, keeper: Keeper, options: IdentitiesOptions) {
+  constructor(entry: Entry, keeper: Keeper<HeldIdentity>, options: IdentitiesOptions) {
     this.entry = entry
     this.#keeper = keeper
     this.#options = options
@@ -85,11 +55,17 @@ export class HeldIdentity {
   authorityRecovered(): void {
     if (this.fault === undefined || this.#issuing || this.#stopped) return
     if (this.#options.spreads !== true || this.current === undefined) return this.attempt()
-    this.fault = undefined
-    this.retryAt = undefined
-    this.#failures = 0
     this.#postpone()
-    this.#arm()
+    this.#wait()
+  }
+
+  /** Makes it due in so many ms, or when it is anyway; one that is overdue, or has failed, waits for as long. */
+  replaceIn(delayMs: number): void {
+    if (delayMs <= 0) return this.attempt()
+    if (this.#latest === undefined || this.#issuing || this.#stopped) return
+    const { now, renewAt } = { now: this.#options.clock.now(), ...this.#latest }
+    this.#draw(renewAt <= now ? now + delayMs : Math.min(renewAt, now + delayMs))
+    this.#wait()
   }
 
   /** Nothing expired is ever current. */
@@ -127,6 +103,8 @@ export class HeldIdentity {
   async issue(): Promise<void> {
     if (this.#issuing || this.#stopped) return
     this.#issuing = true
+    const { state } = this.#options.authority
+    const before = state.current
     const waiting = this.#waiting
     this.#waiting = []
     let renewed = false
@@ -137,18 +115,26 @@ export class HeldIdentity {
       this.#failed(thrown)
     }
     this.#issuing = false
-    if (this.#waiting.length > 0) this.attempt()
+    const isOvertaken = renewed && hasLostTrust(this.#latest?.svid, before, state.current)
+    if (this.#waiting.length > 0 || isOvertaken) this.attempt()
     for (const done of waiting) done(renewed)
   }
 
-  /** The wall clock went another way than the timers: sets them anew, and does what has become due. */
-  clockJumped(): void {
-    if (this.#latest === undefined) return
+  /**
+   * The wall clock went another way than the timers: sets them anew.
+   * @returns whether it is overdue, with life left: who calls decides when it is renewed
+   */
+  clockJumped(): boolean {
+    if (this.#latest === undefined) return false
     this.#arm()
     this.#tell()
+    const now = this.#options.clock.now()
     // Set back to before its life: peers would not take it yet, so it is issued anew.
-    const early = this.#options.clock.now() < this.#latest.svid.notBefore
-    if (early || this.fault !== undefined) this.#next()
+    const early = now < this.#latest.svid.notBefore
+    const isDue = this.fault !== undefined || this.#latest.renewAt <= now
+    const canWait = this.current !== undefined && !early
+    if (early || (isDue && !canWait)) this.#next()
+    return isDue && canWait
   }
 
   stop(): void {
@@ -246,10 +232,22 @@ export class HeldIdentity {
     const { clock, random, spreads } = this.#options
     if (spreads !== true || this.#latest === undefined) return
     const left = { now: clock.now(), notAfter: this.#latest.svid.notAfter }
-    const renewAt = belatedRenewalInstant(left, random.fraction())
-    // The same content: nobody is told.
+    this.#draw(belatedRenewalInstant(left, random.fraction()))
+  }
+
+  /** The same content: nobody is told. */
+  #draw(renewAt: number): void {
+    if (this.#latest === undefined) return
     this.#latest = { ...this.#latest, renewAt }
     if (this.#told !== undefined) this.#told = this.#latest
+  }
+
+  /** For the instant that was drawn, with nothing against it. */
+  #wait(): void {
+    this.fault = undefined
+    this.retryAt = undefined
+    this.#failures = 0
+    this.#arm()
   }
 
   /** Sets both timers by the wall clock as it stands. */

@@ -5,13 +5,15 @@
 import type { AuthorityState } from '../../authority/authority.ts'
 import type { Entry } from '../../registration/entry.ts'
 import { lineOf } from '../../registration/served-entry.ts'
+import { replacementDelay } from '../../runtime/renewal.ts'
 import { createSlices } from '../../runtime/slices.ts'
 import type { Slices } from '../../runtime/slices.ts'
 import { createClockWatch } from './clock-watch.ts'
 import type { ClockWatch } from './clock-watch.ts'
 import { HeldIdentity } from './held-identity.ts'
-import type { IdentitiesOptions, Keeper } from './held-identity.ts'
+import type { IdentitiesOptions, Keeper } from './identities-options.ts'
 import type { Identity, KeptIdentity } from './identity.ts'
+import { standingOf } from './signer-standing.ts'
 
 /** One use of an identity. */
 export interface Lease {
@@ -49,12 +51,14 @@ export interface Identities {
 
 /** How many are begun in one turn of the event loop when thousands are due at once. */
 const SLICE = 50
+/** How many are asked for in one call when they are spread over time. */
+const TOGETHER = 4
 
 export function createIdentities(options: IdentitiesOptions): Identities {
   return new HeldIdentities(options)
 }
 
-class HeldIdentities implements Identities, Keeper {
+class HeldIdentities implements Identities, Keeper<HeldIdentity> {
   readonly #options: IdentitiesOptions
   readonly #held = new Map<string, HeldIdentity>()
   /** The one that began last of each line. */
@@ -73,7 +77,8 @@ class HeldIdentities implements Identities, Keeper {
     this.#renewals = createSlices(SLICE, (held) => void held.issue())
     this.#watch = createClockWatch(clock, (byMs) => {
       options.onEvent?.({ kind: 'clock_jumped', byMs })
-      for (const held of this.#held.values()) held.clockJumped()
+      const all = Array.from(this.#held.values())
+      this.#replaceSoon(all.filter((held) => held.clockJumped()))
     })
     this.#unsubscribe = authority.state.subscribe((now, before) =>
       this.#authorityChanged(now, before),
@@ -174,7 +179,8 @@ class HeldIdentities implements Identities, Keeper {
     if (kept === undefined) held.attempt()
     else {
       held.resume(kept)
-      if (!this.#isTrusted(kept.svid.authorityId)) held.attempt()
+      const { current } = this.#options.authority.state
+      if (standingOf(kept.svid.authorityId, current) !== 'trusted') held.attempt()
     }
     return held
   }
@@ -187,21 +193,42 @@ class HeldIdentities implements Identities, Keeper {
     return kept !== undefined && this.#options.clock.now() < kept.svid.notAfter ? kept : undefined
   }
 
-  /** Whether what it signed is trusted, and will be. What trusts nobody says nothing. */
-  #isTrusted(authorityId: string, state = this.#options.authority.state.current): boolean {
-    const kept = state.slots.filter((slot) => slot.status !== 'tainted')
-    return kept.length === 0 || kept.some((slot) => slot.authorityId === authorityId)
-  }
-
   #authorityChanged(now: AuthorityState, before: AuthorityState): void {
     const healed = before.fault !== undefined && now.fault === undefined
     const recovered = healed || activeOf(now) !== activeOf(before)
+    const soon: HeldIdentity[] = []
     for (const held of this.#held.values()) {
       const signedBy = held.current?.svid.authorityId
-      // Its authority is not trusted any more, or soon (an exchanged or tainted CA): make the next before this one breaks.
-      const orphaned = signedBy !== undefined && !this.#isTrusted(signedBy, now)
-      if (orphaned && this.#isTrusted(signedBy, before)) void held.renew()
+      const [was, is] = [before, now].map((state) =>
+        signedBy === undefined ? 'trusted' : standingOf(signedBy, state),
+      )
+      const isWorse = is !== was && is !== 'trusted'
+      const isBack = recovered && held.fault !== undefined
+      // It verifies nowhere any more.
+      if (is === 'gone' && (isWorse || isBack)) void held.renew()
+      // Make the next before this one breaks.
+      else if (is === 'tainted' && (isWorse || isBack)) soon.push(held)
       else if (recovered) held.authorityRecovered()
+    }
+    this.#replaceSoon(soon)
+  }
+
+  /** All of them have an X.509-SVID that can be used yet. */
+  #replaceSoon(these: readonly HeldIdentity[]): void {
+    const { clock, random, spreads } = this.#options
+    const used = these.filter(({ leases }) => leases > 0)
+    let fraction = 0
+    for (const [at, held] of used.entries()) {
+      // A call of some costs what signs less than a call each.
+      if (at % TOGETHER === 0) fraction = random.fraction()
+      const leftMs = (held.current?.svid.notAfter ?? 0) - clock.now()
+      const turn = { at, of: used.length, leftMs }
+      held.replaceIn(spreads === true ? replacementDelay(turn, fraction) : 0)
+    }
+    for (const held of these) {
+      if (held.leases > 0) continue
+      this.drop(held)
+      this.changed(held)
     }
   }
 }

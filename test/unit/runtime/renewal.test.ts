@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { belatedRenewalInstant, renewalInstant } from '../../../src/runtime/renewal.ts'
+import {
+  belatedRenewalInstant,
+  renewalInstant,
+  replacementDelay,
+} from '../../../src/runtime/renewal.ts'
 import { createSeededRandom } from '../../fakes/random.ts'
 
 const life = { issuedAt: 1_000_000, notAfter: 1_100_000 }
@@ -27,4 +31,19 @@ test('belatedRenewalInstant: spans four fifths of what is left, and is now where
   assert.equal(belatedRenewalInstant(left, 0), 1_000)
   assert.equal(belatedRenewalInstant(left, 1), 1_800)
   assert.equal(belatedRenewalInstant({ now: 3_000, notAfter: 2_000 }, 0.5), 3_000)
+})
+
+test('replacementDelay: the first few do not wait, the others a second for each that there is, and never for most of a life', () => {
+  const leftMs = 3_600_000
+  const longest = (at: number, of: number, left = leftMs) =>
+    replacementDelay({ at, of, leftMs: left }, 1)
+  assert.deepEqual(
+    [longest(0, 1), longest(3, 1_000), longest(4, 5), longest(4, 54)],
+    [0, 0, 1_000, 50_000],
+  )
+  assert.equal(longest(53, 54), 50_000)
+  assert.equal(replacementDelay({ at: 53, of: 54, leftMs }, 0.5), 25_000)
+  assert.equal(longest(500, 10_000), 120_000)
+  assert.equal(longest(53, 54, 40_000), 10_000)
+  assert.equal(longest(53, 54, -1), 0)
 })

@@ -1,6 +1,7 @@
 import type { TestContext } from 'node:test'
 import type { IdentityEvent } from '../../../../src/agent/obtain/identity.ts'
 import { createIdentities } from '../../../../src/agent/obtain/identities.ts'
+import type { IdentitiesOptions } from '../../../../src/agent/obtain/identities-options.ts'
 import type { Identities } from '../../../../src/agent/obtain/identities.ts'
 import type { Identity } from '../../../../src/agent/obtain/identity.ts'
 import type { Entry } from '../../../../src/registration/entry.ts'
@@ -37,7 +38,11 @@ export interface Setting {
   faults: readonly string[]
 }
 
-export function setting(t: TestContext, random: Random = createScriptedRandom(0.5)): Setting {
+export function setting(
+  t: TestContext,
+  random: Random = createScriptedRandom(0.5),
+  more: Pick<IdentitiesOptions, 'spreads'> = {},
+): Setting {
   const clock = createManualClock()
   const authority = createFakeAuthority(clock)
   const events: IdentityEvent[] = []
@@ -56,6 +61,7 @@ export function setting(t: TestContext, random: Random = createScriptedRandom(0.
       ttlMs: HOUR,
       onEvent: (event) => events.push(event),
       check: () => made.faults,
+      ...more,
     }),
   }
   made.identities.onChange((entryId) => changes.push(entryId))

@@ -55,6 +55,10 @@ export interface OwnSvidKeeper {
 }
 
 const LEAST_LIFE_MS = 2_000
+/** What is tainted is tainted for all agents at the same moment, and each has a connection to make for its next SVID. */
+const SPREAD_MS = 5_000
+/** Of what is left of its life. */
+const SPREAD_SHARE = 0.25
 /** The wall clock may go another way than timers do. */
 const LOOK_AGAIN_MS = 10_000
 const UNREACHABLE = { baseMs: 500, maxMs: 10_000 }
@@ -86,6 +90,9 @@ class Keeper {
   #wasAnswered = false
   #mustAttest = false
   #isBanned = false
+  #isAsking = false
+  /** What signs the next one was said to be trusted no more soon, while it was asked for. */
+  #isOvertaken = false
   #closed = false
 
   constructor(options: KeepOptions) {
@@ -108,10 +115,15 @@ class Keeper {
   }
 
   renewNow(): void {
-    const { clock } = this.#options
-    if (this.#renewAt <= clock.now()) return
+    const { clock, random, svid } = this.#options
+    if (this.#isAsking) this.#isOvertaken = true
+    const now = clock.now()
+    if (this.#renewAt <= now) return
+    const leftMs = (svid.current?.notAfter ?? now) - now
+    const spread = Math.min(SPREAD_MS, Math.max(leftMs, 0) * SPREAD_SHARE) * random.fraction()
     // A server that goes on signing with what it has tainted is not asked without a pause.
-    this.#renewAt = Math.max(clock.now(), this.#obtainedAt + LEAST_LIFE_MS)
+    const at = Math.max(now, this.#obtainedAt + LEAST_LIFE_MS) + spread
+    this.#renewAt = Math.min(this.#renewAt, at)
     this.#pause.wake()
   }
 
@@ -140,8 +152,11 @@ class Keeper {
     const { svid, onAttempt } = this.#options
     try {
       const before = svid.current
+      this.#isAsking = true
+      this.#isOvertaken = false
       const { next, attested } = await this.#obtain()
       if (this.#closed) return
+      this.#isAsking = false
       this.#failures = 0
       this.#mustAttest = false
       this.#isBanned = false
@@ -149,10 +164,12 @@ class Keeper {
       this.#obtained = this.#options.clock.monotonic()
       this.#draw(next, this.#options.clock.now())
       svid.set(next)
+      if (this.#isOvertaken) this.renewNow()
       this.fault.set(undefined)
       onAttempt({ attested: attested || before === undefined, svid: next })
     } catch (thrown) {
       if (this.#closed) return
+      this.#isAsking = false
       const retryMs = this.#failed(thrown)
       onAttempt({ fault: this.fault.current ?? '', retryMs })
       await this.#pause.wait(retryMs)
