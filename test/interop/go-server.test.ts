@@ -1,22 +1,16 @@
-/** What SPIRE's agent and SPIRE's command do, done at a server of ours by grpc-go and go-spiffe. */
+/** What SPIRE's agent does, done at a server of ours by grpc-go and go-spiffe. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addEntry, newToken } from '../e2e/rig/joining.ts'
 import { createRig } from '../e2e/rig/rig.ts'
-import { startGoNode } from './go-server.ts'
-import type { GoNode, Outcome } from './go-server.ts'
+import { good, startGoNode } from './go-server.ts'
+import type { GoNode } from './go-server.ts'
 
 const AGENT = 'agent.v1.Agent'
 const ENTRY = 'entry.v1.Entry'
 const trust_domain = 'example.org'
 const audience = ['reports']
 const BATCH = 10
-
-/** OK, or the test fails with what was said. */
-function good(outcome: Outcome): Outcome {
-  assert.equal(outcome.code, 'OK', outcome.message)
-  return outcome
-}
 
 /** The path of the agent that joined by `token`. */
 async function join(node: GoNode, token: string): Promise<string> {
@@ -87,47 +81,6 @@ test('a node of grpc-go and go-spiffe joins, syncs, has SVIDs signed, renews its
   assert.deepEqual([gone.code, gone.reason], ['PermissionDenied', 'AGENT_NOT_ATTESTED'])
 })
 
-test("SPIRE's tools by grpc-go: a batch of entries, pages of them, masks, filters, and compressed messages", async (t) => {
-  const rig = createRig(t)
-  const server = await rig.server()
-  const node = await startGoNode(t, rig, server)
-  if (node === undefined) return
-  const entries = Array.from({ length: 25 }, (_, index) => ({
-    spiffe_id: { trust_domain, path: `/web/${index % 5}` },
-    parent_id: { trust_domain, path: '/node' },
-    selectors: [{ type: 'unix', value: `uid:${index}` }],
-    jwt_svid_ttl: 60,
-  }))
-  for (const gzip of [false, true]) {
-    const made = good(await node.call('local', `${ENTRY}/BatchCreateEntry`, { entries }, { gzip }))
-    const codes: number[] = made.response?.['results'].map(
-      ({ status }: { status: { code?: number } }) => status.code ?? 0,
-    )
-    assert.deepEqual(codes, Array<number>(25).fill(gzip ? 6 : 0))
-  }
-
-  const seen: string[] = []
-  let pages = 0
-  for (let page_token: string | undefined = ''; page_token !== undefined; pages++) {
-    const request = { page_size: 10, page_token, output_mask: { jwt_svid_ttl: true } }
-    const { response } = good(await node.call('local', `${ENTRY}/ListEntries`, request))
-    for (const entry of response?.['entries'] ?? []) {
-      assert.deepEqual(Object.keys(entry).sort(), ['id', 'jwt_svid_ttl'])
-      seen.push(entry.id)
-    }
-    page_token = response?.['next_page_token'] || undefined
-  }
-  assert.deepEqual([pages, seen.length, new Set(seen).size], [3, 25, 25])
-
-  const filter = { by_spiffe_id: { trust_domain, path: '/web/3' } }
-  const some = good(await node.call('local', `${ENTRY}/CountEntries`, { filter }))
-  assert.equal(some.response?.['count'], 5)
-  const none = await node.call('nobody', `${ENTRY}/ListEntries`)
-  assert.equal(none.code, 'PermissionDenied')
-  const bundle = good(await node.call('nobody', 'bundle.v1.Bundle/GetBundle'))
-  assert.equal(bundle.response?.['trust_domain'], trust_domain)
-})
-
 test('a node of grpc-go has more entries than fit a message: revisions first, and those it asks for by ID', async (t) => {
   const rig = createRig(t)
   const server = await rig.server()
@@ -150,4 +103,58 @@ test('a node of grpc-go has more entries than fit a message: revisions first, an
     'entry-7 /many/7 0',
     'entry-700 /many/700 0',
   ])
+})
+
+test('a node of grpc-go asks for what it may not have, or does not say what it wants: each is refused for itself, in SPIRE’s words', async (t) => {
+  const rig = createRig(t)
+  const server = await rig.server()
+  const node = await startGoNode(t, rig, server)
+  if (node === undefined) return
+  await join(node, await newToken(server, 'wrong'))
+  const entry_id = await addEntry(server, 'wrong', '/mine')
+  const foreign = await addEntry(server, 'another', '/theirs')
+  const SVID = 'svid.v1.SVID'
+  const csr = Buffer.from('none').toString('base64')
+  const batch = { params: [{}, { entry_id }, { entry_id, csr }, { entry_id: foreign, csr }] }
+  const { response } = good(await node.call('agent', `${SVID}/BatchNewX509SVID`, batch))
+  assert.deepEqual(
+    response?.['results'].map(
+      ({ status: { code, message } }: { status: { code: number; message: string } }) =>
+        `${code} ${message.split(':')[0]}`,
+    ),
+    [
+      '3 missing entry ID',
+      '3 missing CSR',
+      '3 malformed CSR',
+      '5 entry not found or not authorized',
+    ],
+  )
+  const many = { params: Array.from({ length: 501 }, () => ({ entry_id })) }
+  const own = { trust_domain }
+  const agent_version = 'x'.repeat(256)
+  const refusals: readonly (readonly [method: string, request: object, said: RegExp])[] = [
+    [`${SVID}/BatchNewX509SVID`, {}, /^InvalidArgument missing parameters$/],
+    [`${SVID}/BatchNewX509SVID`, many, /^ResourceExhausted .*rate \(501\) exceeds burst size/],
+    [`${SVID}/NewJWTSVID`, { entry_id }, /^InvalidArgument at least one audience is required$/],
+    [
+      `${SVID}/NewJWTSVID`,
+      { entry_id: foreign, audience },
+      /^NotFound entry not found or not auth/,
+    ],
+    [`${SVID}/MintX509SVID`, {}, /^PermissionDenied authorization denied for method /],
+    [`${SVID}/BatchNewWITSVID`, {}, /^Unimplemented /],
+    [
+      'bundle.v1.Bundle/GetFederatedBundle',
+      own,
+      /^InvalidArgument getting a federated bundle for /,
+    ],
+    ['bundle.v1.Bundle/GetFederatedBundle', { trust_domain: 'none.test' }, /^NotFound bundle not/],
+    [`${AGENT}/PostStatus`, { agent_version }, /^InvalidArgument agent version is too long/],
+    [`${AGENT}/RenewAgent`, {}, /^InvalidArgument params cannot be nil$/],
+    [`${AGENT}/RenewAgent`, { params: { csr } }, /^InvalidArgument failed to parse CSR: /],
+  ]
+  for (const [method, request, said] of refusals) {
+    const { code, message } = await node.call('agent', method, request)
+    assert.match(`${code} ${message}`, said, method)
+  }
 })

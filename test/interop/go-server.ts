@@ -1,4 +1,5 @@
 /** The program in go-spiffe/ as SPIRE's agent and as SPIRE's tools, at a server: grpc-go, go-spiffe, and messages by SPIRE's names alone. */
+import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -48,6 +49,12 @@ export interface GoNode {
     request?: object,
     options?: Pick<Question, 'gzip'>,
   ): Promise<Outcome>
+}
+
+/** OK, or the test fails with what was said. */
+export function good(outcome: Outcome): Outcome {
+  assert.equal(outcome.code, 'OK', outcome.message)
+  return outcome
 }
 
 /** undefined, having skipped the test, where there is no Go. */
