@@ -99,6 +99,9 @@ export interface EntryChange {
   readonly change: (entry: ServerEntry) => EntryContent
 }
 
+/** Told of those that were deleted, as they were last, after each commit. */
+export type TellGone<T> = (gone: readonly T[]) => void
+
 export interface EntryStore {
   get(id: EntryId): Promise<ServerEntry | undefined>
   /** Those there are of `ids`, in no order. */
@@ -110,7 +113,7 @@ export interface EntryStore {
   update(changes: readonly EntryChange[]): Promise<readonly Updated[]>
   delete(ids: readonly EntryId[]): Promise<readonly Deleted<ServerEntry>[]>
   /** Deletes those that have expired at `now`; @returns how many */
-  prune(now: number): Promise<number>
+  prune(now: number, tell?: TellGone<EntryVersion>): Promise<number>
 }
 
 /** Given what is there, under the lock, says what shall be there. The same value, or an equal one, changes nothing. */
@@ -133,7 +136,10 @@ export interface AgentStore {
    * Deletes those that expired before an instant and can attest again; the others too where said. A banned one stays: with it
    * the ban would go. @returns how many
    */
-  prune(rule: { readonly expiredBefore: number; readonly once: boolean }): Promise<number>
+  prune(
+    rule: { readonly expiredBefore: number; readonly once: boolean },
+    tell?: TellGone<SpiffeId>,
+  ): Promise<number>
 }
 
 /** What is stored for the node that joins, and an entry beside it unless there is one like it. */
@@ -159,7 +165,8 @@ export interface JoinTokenStore {
   get(text: string): Promise<JoinToken | undefined>
   /** Spends a token in the same commit that stores its agent: of several that join with it at once, on any server, one does. */
   join(text: string, id: SpiffeId, join: Join): Promise<Joined>
-  prune(now: number): Promise<number>
+  /** Deletes those that have expired at `now`; undefined is one that could not be read any more. @returns how many */
+  prune(now: number, tell?: TellGone<JoinToken | undefined>): Promise<number>
 }
 
 /** restrict: not while an entry federates with it · delete: those entries too · dissociate: they federate with it no longer. */

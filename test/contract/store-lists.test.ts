@@ -102,7 +102,13 @@ for (const kind of kinds) {
           entry('/later', { expiresAt: now + 1 }),
           entry('/never'),
         ])
-        assert.equal(await store.entries.prune(now), 250)
+        const told: string[] = []
+        const tell = (gone: readonly { readonly id: string }[]) =>
+          void told.push(...gone.map((one) => one.id))
+        const { items } = await store.entries.list({}, { limit: 1000 })
+        assert.equal(await store.entries.prune(now, tell), 250)
+        const expired = items.filter(({ expiresAt = Infinity }) => expiresAt <= now)
+        assert.deepEqual(told.toSorted(), expired.map((one) => String(one.id)).toSorted())
         assert.equal(await store.entries.count({}), 2)
       },
     )

@@ -22,7 +22,9 @@ for (const kind of kinds) {
       assert.deepEqual(await store.joinTokens.get('secret'), token, 'it is no more than looked at')
       await store.joinTokens.create('old', { expiresAt: 1 })
       await store.joinTokens.create('new', { expiresAt: 2 })
-      assert.equal(await store.joinTokens.prune(1), 1)
+      const told: unknown[] = []
+      assert.equal(await store.joinTokens.prune(1, (gone) => void told.push(...gone)), 1)
+      assert.deepEqual(told, [{ expiresAt: 1 }])
       assert.equal(await store.joinTokens.get('old'), undefined)
       assert.deepEqual(await store.joinTokens.get('new'), { expiresAt: 2 })
       assert.equal(store.changes.revisions.current, 0, 'nobody else hears of them')

@@ -69,8 +69,11 @@ for (const kind of kinds) {
           agent('/spire/agent/4', { expiresAt: 100, canReattest: true }),
         ]
         for (const one of all) await store.agents.change(one.id, () => one)
-        assert.equal(await store.agents.prune({ expiredBefore: 100, once: false }), 1)
-        assert.equal(await store.agents.prune({ expiredBefore: 100, once: true }), 1)
+        const told: string[] = []
+        const tell = (gone: readonly string[]) => void told.push(...gone)
+        assert.equal(await store.agents.prune({ expiredBefore: 100, once: false }, tell), 1)
+        assert.equal(await store.agents.prune({ expiredBefore: 100, once: true }, tell), 1)
+        assert.deepEqual(told, [all[0]?.id, all[1]?.id])
         const { items } = await store.agents.list({}, { limit: 10 })
         assert.deepEqual(
           items.map((one) => one.id.at(-1)),

@@ -150,6 +150,8 @@ export const SERVER_ALERT_CASES: Readonly<Record<string, AlertCase>> = {
       'denials_total{reason="role",instance="a"}': '0+2x150',
       // More than before, and few.
       'denials_total{reason="role",instance="b"}': '0x136 4x20',
+      // A fleet that joins from behind one address.
+      'denials_total{reason="rate_limited",instance="c"}': '0x130 20+20x20',
     },
   },
   SpindleServerRateLimited: {

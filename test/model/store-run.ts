@@ -144,15 +144,20 @@ export class Run {
 
   async prune(what: string): Promise<void> {
     const { model, store } = this
-    if (what === 'entries') assert.equal(await store.entries.prune(model.now), model.pruneEntries())
-    else if (what === 'changes') {
+    let told = 0
+    const tell = (gone: readonly unknown[]): void => void (told += gone.length)
+    if (what === 'entries') {
+      const gone = model.pruneEntries()
+      assert.deepEqual([await store.entries.prune(model.now, tell), told], [gone, gone])
+    } else if (what === 'changes') {
       const before = this.in(-30)
       await store.changes.prune(before)
       model.pruneChanges(before)
     } else {
       const once = what === 'all agents'
-      const said = await store.agents.prune({ expiredBefore: model.now, once })
-      assert.equal(said, model.pruneAgents(once))
+      const said = await store.agents.prune({ expiredBefore: model.now, once }, tell)
+      const gone = model.pruneAgents(once)
+      assert.deepEqual([said, told], [gone, gone])
     }
   }
 

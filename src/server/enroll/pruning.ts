@@ -1,14 +1,19 @@
-/** Takes out of the store what has expired, each kind by its own timer. Several servers may do so at once. */
+/**
+ * Takes out of the store what has expired, each kind by its own timer, and writes a line of audit for each. Several servers may do
+ * so at once: whichever took it out has the line.
+ */
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Store } from '../../store/port.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { Audit, RegistryChange } from '../audit/audit.ts'
 import type { Registry } from './registry.ts'
 
 export interface PruningOptions {
   readonly store: Pick<Store, 'entries' | 'joinTokens' | 'agents' | 'changes'>
   readonly registry: Pick<Registry, 'nextExpiry' | 'onChange'>
   readonly clock: Clock
+  readonly audit: Audit
   readonly log: Log
   /** Agents that have been expired for so long are forgotten; undefined: none is. */
   readonly agents?: {
@@ -44,17 +49,27 @@ interface Task {
 }
 
 export function createPruning(options: PruningOptions): Pruning {
-  const { store, registry, agents } = options
+  const { store, registry, audit, agents } = options
+  const tell = (gone: Pick<RegistryChange, 'object' | 'key' | 'action' | 'revision'>): void =>
+    audit.write({ event: 'changed', caller: { kind: 'server' }, ...gone })
   const entries = startTask(options, {
     what: 'entries',
-    prune: (now) => store.entries.prune(now),
+    prune: (now) =>
+      store.entries.prune(now, (gone) => {
+        for (const { id: key, revision } of gone)
+          tell({ object: 'entry', key, action: 'expire', revision })
+      }),
     // What has expired is no longer an agent's at that moment, not some minutes later.
     nextIn: (now) => Math.min(ENTRIES_MS, (registry.nextExpiry() ?? Infinity) - now),
   })
   const others: Task[] = [
     {
       what: 'join tokens',
-      prune: (now) => store.joinTokens.prune(now),
+      prune: (now) =>
+        store.joinTokens.prune(now, (gone) => {
+          for (const token of gone)
+            tell({ object: 'join-token', key: token?.alias ?? '', action: 'expire' })
+        }),
       nextIn: () => TOKENS_MS,
     },
     {
@@ -66,8 +81,12 @@ export function createPruning(options: PruningOptions): Pruning {
   if (agents !== undefined)
     others.push({
       what: 'agents',
-      prune: (now) =>
-        store.agents.prune({ expiredBefore: now - agents.expiredForMs, once: agents.once }),
+      prune(now) {
+        const rule = { expiredBefore: now - agents.expiredForMs, once: agents.once }
+        return store.agents.prune(rule, (gone) => {
+          for (const key of gone) tell({ object: 'agent', key, action: 'prune' })
+        })
+      },
       nextIn: () => HOURLY_MS,
     })
   const tasks = [entries, ...others.map((task) => startTask(options, task))]

@@ -2,8 +2,9 @@
 import { Logger } from '#spire/api/server/logger/v1/logger_pb.js'
 import { LogLevel as Level } from '#spire/api/types/logger_pb.js'
 import type { LeveledLog } from '../../telemetry/log.ts'
+import type { Audit } from '../audit/audit.ts'
 import { unaryService } from './service.ts'
-import type { ApiService, Faulted } from './service.ts'
+import type { ApiService, Asked, Faulted } from './service.ts'
 import { invalid } from './worded.ts'
 
 const LEVELS: ReadonlyMap<Level, LeveledLog['level']> = new Map([
@@ -22,29 +23,31 @@ const messageOf = (level: LeveledLog['level']): Level =>
 /** The level that `log` has now is the one to go back to. */
 export function createLoggerService(parts: {
   readonly log: LeveledLog
+  readonly audit: Audit
   readonly faulted: Faulted
 }): ApiService {
-  const { log, faulted } = parts
+  const { log, audit, faulted } = parts
   const launched = log.level
   const state = () => ({ currentLevel: messageOf(log.level), launchLevel: messageOf(launched) })
-  const set = (level: LeveledLog['level']) => {
+  const set = (level: LeveledLog['level'], { caller, method }: Asked) => {
     const before = log.level
     log.setLevel(level)
     log.info({ from: before, to: level }, 'log level set')
+    audit.write({ event: 'operated', caller, method, action: 'log-level', key: level })
     return state()
   }
   return unaryService(
     Logger,
     {
       getLogger: state,
-      setLogLevel({ newLevel }) {
+      setLogLevel({ newLevel }, asked) {
         if (newLevel === Level.UNSPECIFIED)
           throw invalid('newLevel value cannot be LogLevel_UNSPECIFIED')
         const level = LEVELS.get(newLevel)
         if (level === undefined) throw invalid('unsupported log level')
-        return set(level)
+        return set(level, asked)
       },
-      resetLogLevel: () => set(launched),
+      resetLogLevel: (_, asked) => set(launched, asked),
     },
     faulted,
   )

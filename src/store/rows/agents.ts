@@ -37,19 +37,20 @@ export function createAgents(engine: Engine, writer: Writer): AgentStore {
         return Number(count)
       }),
     change: (id, change) => writer.write((write) => changeAgent(write, id, change)),
-    async prune({ expiredBefore, once }) {
+    async prune({ expiredBefore, once }, tell) {
       for (let pruned = 0; ;) {
         const gone = await writer.write(async ({ db, changed }) => {
           let query = filtered(db, { expiresBefore: expiredBefore, banned: false }).select('id')
           if (!once) query = query.where('can_reattest', '=', 1)
           const rows = await query.orderBy('expires_at').orderBy('id').limit(CHUNK).execute()
-          const ids = rows.map(({ id }) => id)
+          const ids = rows.map(({ id }) => id as SpiffeId)
           if (ids.length > 0) await db.deleteFrom('agents').where('id', 'in', ids).execute()
           for (const id of ids) changed('agent', id)
-          return ids.length
+          return ids
         })
-        pruned += gone
-        if (gone < CHUNK) return pruned
+        tell?.(gone)
+        pruned += gone.length
+        if (gone.length < CHUNK) return pruned
       }
     },
   }

@@ -76,7 +76,7 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
         }
         return outcomes
       }),
-    async prune(now) {
+    async prune(now, tell) {
       for (let pruned = 0; ;) {
         const gone = await writer.write(async (write) => {
           const rows = await write.db
@@ -92,6 +92,7 @@ export function createEntries(engine: Engine, writer: Writer, random: Random): E
             rows.map(({ id }) => id as EntryId),
           )
         })
+        tell?.(gone.flatMap((one) => (one.kind === 'deleted' ? [one.was] : [])))
         pruned += gone.length
         if (gone.length < CHUNK) return pruned
       }

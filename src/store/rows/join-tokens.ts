@@ -12,6 +12,8 @@ import { deleteRecord, readRecord } from './records.ts'
 
 /** Nothing is made from tokens that another server would have to hear of. */
 export const TOKEN = 'join-token'
+/** Tokens of one transaction that prunes. */
+const CHUNK = 100
 
 export function createJoinTokens(engine: Engine, writer: Writer, random: Random): JoinTokenStore {
   return {
@@ -43,15 +45,26 @@ export function createJoinTokens(engine: Engine, writer: Writer, random: Random)
         const [made] = await createSome(write, [namedEntry(joining.entry, random)])
         return made?.kind === 'created' ? { kind: 'joined', entry: made.entry } : { kind: 'joined' }
       }),
-    prune: (now) =>
-      writer.write(async ({ db }) => {
-        const { numDeletedRows } = await db
-          .deleteFrom('records')
-          .where('kind', '=', TOKEN)
-          .where('expires_at', '<=', now)
-          .executeTakeFirst()
-        return Number(numDeletedRows)
-      }),
+    async prune(now, tell) {
+      for (let pruned = 0; ;) {
+        const gone = await writer.write(async ({ db }) => {
+          const rows = await db
+            .selectFrom('records')
+            .select(['key', 'body', 'crc'])
+            .where('kind', '=', TOKEN)
+            .where('expires_at', '<=', now)
+            .orderBy('expires_at')
+            .orderBy('key')
+            .limit(CHUNK)
+            .execute()
+          for (const { key } of rows) await deleteRecord(db, TOKEN, key)
+          return rows
+        })
+        tell?.(gone.map(tokenIn))
+        pruned += gone.length
+        if (gone.length < CHUNK) return pruned
+      }
+    },
   }
 }
 
@@ -63,6 +76,15 @@ async function tokenOf(db: Database, key: string): Promise<JoinToken | undefined
     .where('key', '=', key)
     .executeTakeFirst()
   return row === undefined ? undefined : readRecord(TOKEN, row)
+}
+
+/** One whose row cannot be read is of no use to anybody either. */
+function tokenIn(row: Parameters<typeof readRecord>[1]): JoinToken | undefined {
+  try {
+    return readRecord(TOKEN, row)
+  } catch {
+    return undefined
+  }
 }
 
 const keyOf = (text: string): string => hash('sha256', text, 'hex')

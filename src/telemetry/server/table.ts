@@ -45,13 +45,13 @@ export const OF_A_SERVER = {
   denials: {
     type: 'counter',
     name: 'denials_total',
-    help: 'Connections, calls, and items of calls that were denied; each is in the audit.',
+    help: 'Connections, calls, and items of calls that were denied; each is in the audit, or counted there.',
     labels: { reason: 'the word of the audit' },
   },
   changes: {
     type: 'counter',
     name: 'changes_total',
-    help: 'Changes that were asked for by the API and made.',
+    help: 'Changes of the registry that were made: asked for by the API, or of what had expired.',
     labels: { object: ['entry', 'agent', 'join-token', 'bundle', 'federation', 'authority'] },
   },
   entries: {

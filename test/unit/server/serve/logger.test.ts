@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Logger } from '#spire/api/server/logger/v1/logger_pb.js'
 import { LogLevel as Level } from '#spire/api/types/logger_pb.js'
 import { status } from '../../../../src/runtime/grpc-status.ts'
+import type { AuditEvent } from '../../../../src/server/audit/audit.ts'
 import { createLoggerService } from '../../../../src/server/serve/logger.ts'
 import { createLog } from '../../../../src/telemetry/log.ts'
 import { createManualClock } from '../../../fakes/clock.ts'
@@ -14,12 +15,14 @@ function setUp() {
   const lines: string[] = []
   const stream = { write: (line: string) => lines.push(line) }
   const log = createLog({ level: 'warn', format: 'json', stream, clock: createManualClock() })
-  const call = callsOf(createLoggerService({ log, faulted: assert.fail }))
+  const audited: AuditEvent[] = []
+  const audit = { write: (event: AuditEvent) => void audited.push(event) }
+  const call = callsOf(createLoggerService({ log, audit, faulted: assert.fail }))
   const levels = async (asked: ReturnType<typeof call<typeof getLogger>>) => {
     const { currentLevel, launchLevel } = await asked
     return [currentLevel, launchLevel]
   }
-  return { lines, log, call, levels }
+  return { lines, log, audited, call, levels }
 }
 
 test('setLogLevel holds for the log and for what was made of it, until it is reset', async () => {
@@ -49,7 +52,21 @@ test('setLogLevel takes every level of the API, and what is beyond ours silences
 })
 
 test('setLogLevel refuses no level, and one that is not known', async () => {
-  const { call } = setUp()
+  const { call, audited } = setUp()
   for (const newLevel of [Level.UNSPECIFIED, 99 as Level])
     await assert.rejects(call(setLogLevel, { newLevel }), { code: status.INVALID_ARGUMENT })
+  assert.deepEqual(audited, [])
+})
+
+test('who sets the level, and to what, is in the audit, also where it silences the log', async () => {
+  const { call, audited } = setUp()
+  await call(setLogLevel, { newLevel: Level.PANIC })
+  await call(resetLogLevel, {})
+  await call(getLogger, {})
+  const by = { event: 'operated', caller: { kind: 'local', uid: 0, pid: 1 }, action: 'log-level' }
+  const service = '/spire.api.server.logger.v1.Logger'
+  assert.deepEqual(audited, [
+    { ...by, method: `${service}/SetLogLevel`, key: 'panic' },
+    { ...by, method: `${service}/ResetLogLevel`, key: 'warn' },
+  ])
 })
