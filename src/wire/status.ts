@@ -59,6 +59,16 @@ const CODED = /^([a-z_]+): (.*)$/s
 const CONNECT: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket (ENOENT)',
   ECONNREFUSED: 'nobody listens there (ECONNREFUSED)',
+  EINVAL: 'a path of a socket has at most 107 bytes (EINVAL)',
+}
+
+/** What grpc-js says by itself where there was no errno. */
+function withoutErrno(details: string): string {
+  const after = /^Deadline exceeded after (\d+)(?:\.(\d))?/.exec(details)
+  if (after !== null)
+    return `nothing within ${Math.round(Number(`${after[1]}.${after[2] ?? 0}`))} s`
+  if (/Last error: Protocol error/.test(details)) return 'what listens there speaks no gRPC'
+  return plain(details)
 }
 
 /** A client's view of a failed call, back as the coded error where the server sent one. */
@@ -71,7 +81,7 @@ export function errorOfStatus(failure: ServiceError, target: string): SpindleErr
     const errno = /\bconnect (E[A-Z]+)\b/.exec(failure.details)?.[1]
     if (errno === 'EACCES' || errno === 'EPERM')
       return new SpindleError('peer_refused', `${target} is not open to this user (${errno})`)
-    const why = errno === undefined ? plain(failure.details) : CONNECT[errno]
+    const why = errno === undefined ? withoutErrno(failure.details) : CONNECT[errno]
     return new SpindleError('unreachable', `${target} does not answer: ${why ?? errno}`)
   }
   if (failure.code === status.UNIMPLEMENTED)

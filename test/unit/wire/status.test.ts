@@ -61,15 +61,40 @@ test('errorOfStatus() calls a socket this user may not open refused, not unreach
   assert.equal(error.message, '/run/a.sock is not open to this user (EACCES)')
 })
 
+test('errorOfStatus() says in few words that nothing came in time, or that it is no gRPC', () => {
+  const said = (code: status, details: string): string =>
+    errorOfStatus(failure(code, details), 's').message
+  assert.equal(
+    said(
+      status.DEADLINE_EXCEEDED,
+      'Deadline exceeded after 9.999s,name resolution: 0.002s,metadata filters: 0.001s,Waiting for LB pick',
+    ),
+    's does not answer: nothing within 10 s',
+  )
+  assert.equal(
+    said(
+      status.UNAVAILABLE,
+      'No connection established. Last error: Protocol error (2026-11-22T19:09:41.618Z). Resolution note: ',
+    ),
+    's does not answer: what listens there speaks no gRPC',
+  )
+  assert.equal(
+    said(status.UNAVAILABLE, 'Connection dropped'),
+    's does not answer: Connection dropped',
+  )
+})
+
 test('createUnixClient() says in one phrase that there is no socket, or nobody behind it', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'spindle-wire-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const stale = join(folder, 'stale.sock')
   closeSync(openLibc().bindUnix(stale))
   const missing = join(folder, 'missing.sock')
+  const long = join(folder, 'x'.repeat(107))
   const cases = [
     [missing, `${missing} does not answer: there is no such socket (ENOENT)`],
     [stale, `${stale} does not answer: nobody listens there (ECONNREFUSED)`],
+    [long, `${long} does not answer: a path of a socket has at most 107 bytes (EINVAL)`],
   ] as const
   for (const [path, message] of cases) {
     const client = createUnixClient(path)
