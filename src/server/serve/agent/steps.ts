@@ -39,6 +39,8 @@ export class AttestSteps {
   constructor(call: AttestCall, clock: Clock) {
     this.#call = call
     this.#clock = clock
+    // Who listens would be handed the first one at once: megabytes of each that stands in line, whoever they are.
+    call.pause()
     call.on('data', (message: AttestAgentRequest | Unreadable) => {
       // The next one is not read before it is asked for.
       call.pause()

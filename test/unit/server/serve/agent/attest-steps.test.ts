@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import type { ServiceError } from '@grpc/grpc-js'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
@@ -58,6 +59,7 @@ test('a node that says nothing, or goes, is waited for no longer than a step tak
 test('a node that goes while it stands in line leaves its place, and no turn is lost', async (t) => {
   const { attest, open, become, clock, audited } = await setUp(t, {
     attestors: () => [believing()],
+    more: { attestationsPerSecond: 1 },
   })
   become({ kind: 'remote', address: '10.0.0.1', svid: undefined })
   await attest('fake', 'x')
@@ -132,6 +134,32 @@ test('endStreams ends the calls that wait for a node', async (t) => {
   )
 })
 
+test('nothing of a node is read before it is its turn', async (t) => {
+  const stream = new PassThrough({ objectMode: true })
+  const steps = new AttestSteps(stream as unknown as AttestCall, createManualClock())
+  stream.write('the first')
+  await settle()
+  assert.equal(stream.readableLength, 1)
+  const message = await steps.next({ code: 3, what: 'nothing' })
+  assert.equal(message as unknown, 'the first')
+
+  // As much as a message may have, while another is waited for.
+  const { attest, open, become, clock } = await setUp(t, {
+    attestors: () => [believing()],
+    more: { attestationsPerSecond: 1 },
+  })
+  become({ kind: 'remote', address: '10.0.0.1', svid: undefined })
+  await attest('fake', 'x')
+  const idle = clock.pending
+  const call = open(Agent.method.attestAgent)
+  const end = new Promise<ServiceError>((resolve) => call.on('error', resolve))
+  const params = { data: { type: 'none', payload: Buffer.alloc(3_000_000) }, params: { csr } }
+  call.write({ step: { case: 'params', value: params } })
+  await when(() => clock.pending > idle)
+  await clock.advance(1_000)
+  assert.equal((await end).code, 9)
+})
+
 test('what a node sends unasked is left in the connection', async () => {
   const counts = { paused: 0, resumed: 0 }
   const call = Object.assign(new EventEmitter(), {
@@ -140,7 +168,7 @@ test('what a node sends unasked is left in the connection', async () => {
   })
   const steps = new AttestSteps(call as unknown as AttestCall, createManualClock())
   call.emit('data', new Unreadable())
-  assert.deepEqual(counts, { paused: 1, resumed: 0 })
+  assert.deepEqual(counts, { paused: 2, resumed: 0 })
   const lost = { code: 3, what: 'nothing' }
   await assert.rejects(steps.next(lost), { code: 'request_invalid' })
   const ended = steps.next(lost).catch((thrown: WordedStatus) => thrown.status.details)
