@@ -1,5 +1,6 @@
 /** Bundles of foreign trust domains, which operators bring: an outcome for each of a batch, one after the other. */
 import { BatchDeleteFederatedBundleRequest_Mode as Mode } from '../../../gen/spire/api/server/bundle/v1/bundle_pb.js'
+import type { Bundle as BundleService } from '../../../gen/spire/api/server/bundle/v1/bundle_pb.js'
 import type { Bundle, BundleMask } from '../../../gen/spire/api/types/bundle_pb.js'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
@@ -13,14 +14,13 @@ import { applyMask } from '../api/mask.ts'
 import type { Fields } from '../api/mask.ts'
 import { ITEM_OK, itemStatus } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
-import type { Asked } from '../service.ts'
+import type { Answers, Asked } from '../service.ts'
 import { bundleMessage } from '../../publish/bundle-message.ts'
 import { readBundle, readBundleChanges } from './message.ts'
 import type { BundleServiceParts } from './parts.ts'
 
 interface Batch {
   readonly bundle: readonly Bundle[]
-  readonly inputMask?: BundleMask | undefined
   readonly outputMask?: BundleMask | undefined
 }
 
@@ -34,15 +34,11 @@ interface DeletedResult {
   readonly trustDomain: string
 }
 
-export interface FederatedBundles {
-  create(batch: Batch, asked: Asked): Promise<BundleResult[]>
-  update(batch: Batch, asked: Asked): Promise<BundleResult[]>
-  set(batch: Batch, asked: Asked): Promise<BundleResult[]>
-  delete(
-    request: { readonly trustDomains: readonly string[]; readonly mode: Mode },
-    asked: Asked,
-  ): Promise<DeletedResult[]>
-}
+type Changes =
+  | 'batchCreateFederatedBundle'
+  | 'batchUpdateFederatedBundle'
+  | 'batchSetFederatedBundle'
+  | 'batchDeleteFederatedBundle'
 
 const DELETE = 'failed to delete federated bundle'
 const NOT_FOUND = itemStatus(status.NOT_FOUND, 'bundle not found')
@@ -64,7 +60,9 @@ interface Changing {
   readonly read: (message: Bundle, trustDomain: TrustDomain) => BundleChange
 }
 
-export function createFederatedBundles(parts: BundleServiceParts): FederatedBundles {
+export function federatedBundleChanges(
+  parts: BundleServiceParts,
+): Pick<Answers<typeof BundleService>, Changes> {
   const { store, registry } = parts
 
   const readForeign = async (text: string, own: string): Promise<TrustDomain | Refused> => {
@@ -95,12 +93,12 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
   const changeEach = async (
     { bundle: messages, outputMask }: Batch,
     changing: Changing,
-  ): Promise<BundleResult[]> => {
+  ): Promise<{ results: BundleResult[] }> => {
     const results: BundleResult[] = []
     for (const message of messages)
       results.push(changedResult(await changeOne(message, changing), outputMask))
     await registry.shown()
-    return results
+    return { results }
   }
   const deleteOne = async (
     text: string,
@@ -125,7 +123,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
   }
 
   return {
-    create: (batch, asked) =>
+    batchCreateFederatedBundle: (batch, asked) =>
       changeEach(batch, {
         action: 'create',
         own: "creating a federated bundle for the server's own trust domain is not allowed",
@@ -135,7 +133,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
           return (current) => (current === undefined ? given : new Refused(EXISTS))
         },
       }),
-    update: (batch, asked) =>
+    batchUpdateFederatedBundle: (batch, asked) =>
       changeEach(batch, {
         action: 'update',
         own: "updating a federated bundle for the server's own trust domain is not allowed",
@@ -149,7 +147,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
               : ({ ...current, ...changes } as StoredBundle)
         },
       }),
-    set: (batch, asked) =>
+    batchSetFederatedBundle: (batch, asked) =>
       changeEach(batch, {
         action: 'set',
         own: "setting a federated bundle for the server's own trust domain is not allowed",
@@ -159,7 +157,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
           return () => given
         },
       }),
-    async delete({ trustDomains, mode: asksFor }, asked) {
+    async batchDeleteFederatedBundle({ trustDomains, mode: asksFor }, asked) {
       const mode = MODES[asksFor] as DeleteBundleMode | undefined
       // A newer client's: it may mean something gentler than any that is known.
       if (mode === undefined)
@@ -171,7 +169,7 @@ export function createFederatedBundles(parts: BundleServiceParts): FederatedBund
       for (const trustDomain of trustDomains)
         results.push({ trustDomain, status: await deleteOne(trustDomain, mode, asked) })
       await registry.shown()
-      return results
+      return { results }
     },
   }
 }

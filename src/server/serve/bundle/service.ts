@@ -12,7 +12,7 @@ import { answerPage } from '../api/page.ts'
 import { reading } from '../api/status.ts'
 import { unaryService } from '../service.ts'
 import type { Answers, ApiService } from '../service.ts'
-import { createFederatedBundles } from './federated.ts'
+import { federatedBundleChanges } from './federated.ts'
 import { bundleMessage, keyMessage } from '../../publish/bundle-message.ts'
 import { createOwnBundle } from './own.ts'
 import type { BundleServiceParts } from './parts.ts'
@@ -25,7 +25,6 @@ export function createBundleService(parts: BundleServiceParts): ApiService {
 function bundleAnswers(parts: BundleServiceParts): Answers<typeof BundleService> {
   const { trustDomain, store, registry } = parts
   const own = createOwnBundle(parts)
-  const federated = createFederatedBundles(parts)
   return {
     async countBundles() {
       return { count: await store.bundles.count() }
@@ -56,18 +55,7 @@ function bundleAnswers(parts: BundleServiceParts): Answers<typeof BundleService>
       if (bundle === undefined) throw wordedStatus(status.NOT_FOUND, 'bundle not found')
       return applyMask(outputMask, bundleMessage(bundle), 'trustDomain')
     },
-    async batchCreateFederatedBundle(request, asked) {
-      return { results: await federated.create(request, asked) }
-    },
-    async batchUpdateFederatedBundle(request, asked) {
-      return { results: await federated.update(request, asked) }
-    },
-    async batchSetFederatedBundle(request, asked) {
-      return { results: await federated.set(request, asked) }
-    },
-    async batchDeleteFederatedBundle(request, asked) {
-      return { results: await federated.delete(request, asked) }
-    },
+    ...federatedBundleChanges(parts),
   }
 }
 

@@ -3,6 +3,7 @@
  * alone. A batch is not one change but as many as it has items, as with SPIRE: of a large one some are stored, and are lines of
  * the audit, before others.
  */
+import type { Entry as EntryService } from '../../../gen/spire/api/server/entry/v1/entry_pb.js'
 import type { Entry, EntryMask } from '../../../gen/spire/api/types/entry_pb.js'
 import { parseEntryId } from '../../../registration/server-entry.ts'
 import type { EntryContent, EntryId, ServerEntry } from '../../../registration/server-entry.ts'
@@ -17,13 +18,12 @@ import { auditEntry } from '../api/audit.ts'
 import { Refused, inLots, orRefused, settled } from '../api/batch.ts'
 import { ITEM_OK, itemFault, itemStatus } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
-import type { Asked } from '../service.ts'
-import { checkContent, readChanges, readContent } from './message.ts'
+import type { Answers, Asked } from '../service.ts'
 import { failed } from '../worded.ts'
+import { checkContent, readChanges, readContent } from './message.ts'
 import type { EntryServiceParts } from './parts.ts'
 
-interface Batch {
-  readonly entries: readonly Entry[]
+interface Masks {
   readonly inputMask?: EntryMask | undefined
   readonly outputMask?: EntryMask | undefined
 }
@@ -38,11 +38,7 @@ interface DeletedResult {
   readonly id: string
 }
 
-export interface EntryChanging {
-  create(batch: Batch, asked: Asked): Promise<EntryResult[]>
-  update(batch: Batch, asked: Asked): Promise<EntryResult[]>
-  delete(ids: readonly string[], asked: Asked): Promise<DeletedResult[]>
-}
+type Changes = 'batchCreateEntry' | 'batchUpdateEntry' | 'batchDeleteEntry'
 
 const CONVERT = 'failed to convert entry'
 const CREATE = 'failed to create entry'
@@ -52,7 +48,9 @@ const SIMILAR = itemStatus(status.ALREADY_EXISTS, 'similar entry already exists'
 const ID_TAKEN = itemStatus(status.ALREADY_EXISTS, `${CREATE}: its ID is that of another entry`)
 const NOT_FOUND = itemStatus(status.NOT_FOUND, 'entry not found')
 
-export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
+export function entryChanges(
+  parts: EntryServiceParts,
+): Pick<Answers<typeof EntryService>, Changes> {
   const { store, registry } = parts
   const tell = (asked: Asked, action: string, entry: ServerEntry): void =>
     auditEntry(parts, asked, { entry, action })
@@ -74,7 +72,7 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
   }
   const update = async (
     entries: readonly Entry[],
-    { inputMask, outputMask }: Pick<Batch, 'inputMask' | 'outputMask'>,
+    { inputMask, outputMask }: Masks,
     asked: Asked,
   ): Promise<EntryResult[]> => {
     const items = await inOrder(entries, (entry) => readUpdate(parts, entry, inputMask))
@@ -101,29 +99,29 @@ export function createEntryChanging(parts: EntryServiceParts): EntryChanging {
   }
 
   return {
-    async create({ entries, outputMask }, asked) {
+    async batchCreateEntry({ entries, outputMask }, asked) {
       const results = await inLots(entries, {
         ask: (lot) => create(lot, outputMask, asked),
         failed: (_, why) => ({ status: fault(CREATE, why, asked) }),
       })
       await registry.shown()
-      return results
+      return { results }
     },
-    async update({ entries, ...masks }, asked) {
+    async batchUpdateEntry({ entries, ...masks }, asked) {
       const results = await inLots(entries, {
         ask: (lot) => update(lot, masks, asked),
         failed: (_, why) => ({ status: fault(UPDATE, why, asked) }),
       })
       await registry.shown()
-      return results
+      return { results }
     },
-    async delete(ids, asked) {
+    async batchDeleteEntry({ ids }, asked) {
       const results = await inLots(ids, {
         ask: (lot) => remove(lot, asked),
         failed: (id, why) => ({ id, status: fault(DELETE, why, asked) }),
       })
       await registry.shown()
-      return results
+      return { results }
     },
   }
 }

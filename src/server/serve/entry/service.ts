@@ -12,7 +12,7 @@ import { answerPage } from '../api/page.ts'
 import type { ApiService } from '../service.ts'
 import { servedDefinition, unaryHandlers } from '../service.ts'
 import type { Answers } from '../service.ts'
-import { createEntryChanging } from './changes.ts'
+import { entryChanges } from './changes.ts'
 import { readFilter } from './filter.ts'
 import type { EntryServiceParts } from './parts.ts'
 import { EntrySync } from './sync.ts'
@@ -49,7 +49,6 @@ export function createEntryService(parts: EntryServiceParts): ApiService {
 function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
   const { trustDomain, store } = parts
   const { entries } = store
-  const changing = createEntryChanging(parts)
   return {
     async countEntries({ filter }) {
       return { count: await entries.count(readFilter(filter, trustDomain)) }
@@ -70,15 +69,7 @@ function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
       if (entry === undefined) throw wordedStatus(status.NOT_FOUND, 'entry not found')
       return entryMessage(entry, outputMask)
     },
-    async batchCreateEntry(request, asked) {
-      return { results: await changing.create(request, asked) }
-    },
-    async batchUpdateEntry(request, asked) {
-      return { results: await changing.update(request, asked) }
-    },
-    async batchDeleteEntry({ ids }, asked) {
-      return { results: await changing.delete(ids, asked) }
-    },
+    ...entryChanges(parts),
     getAuthorizedEntries({ outputMask }, { peer }) {
       const authorized = authorizedEntries(parts, peer)
       return {

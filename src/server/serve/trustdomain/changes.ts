@@ -1,4 +1,5 @@
 /** Federation relationships created, updated and deleted: an outcome for each of a batch, one after the other. */
+import type { TrustDomain as TrustDomainService } from '../../../gen/spire/api/server/trustdomain/v1/trustdomain_pb.js'
 import type {
   FederationRelationship as Message,
   FederationRelationshipMask as Mask,
@@ -12,15 +13,9 @@ import { applyMask } from '../api/mask.ts'
 import type { Fields } from '../api/mask.ts'
 import { ITEM_OK, itemStatus } from '../api/status.ts'
 import type { ItemStatus } from '../api/status.ts'
-import type { Asked } from '../service.ts'
+import type { Answers, Asked } from '../service.ts'
 import { readRelationship, relationshipMessage } from './message.ts'
 import type { TrustDomainServiceParts } from './parts.ts'
-
-interface Batch {
-  readonly federationRelationships: readonly Message[]
-  readonly inputMask?: Mask | undefined
-  readonly outputMask?: Mask | undefined
-}
 
 interface RelationshipResult {
   readonly status: ItemStatus
@@ -32,11 +27,10 @@ interface DeletedResult {
   readonly trustDomain: string
 }
 
-export interface RelationshipChanging {
-  create(batch: Batch, asked: Asked): Promise<RelationshipResult[]>
-  update(batch: Batch, asked: Asked): Promise<RelationshipResult[]>
-  delete(trustDomains: readonly string[], asked: Asked): Promise<DeletedResult[]>
-}
+type Changes =
+  | 'batchCreateFederationRelationship'
+  | 'batchUpdateFederationRelationship'
+  | 'batchDeleteFederationRelationship'
 
 const CONVERT = 'failed to convert federation relationship'
 const CREATE = 'failed to create federation relationship'
@@ -52,7 +46,9 @@ const EXISTS = itemStatus(
 const NOT_THERE = itemStatus(status.NOT_FOUND, `${UPDATE}: federation relationship not found`)
 const NOT_FOUND = itemStatus(status.NOT_FOUND, 'federation relationship not found')
 
-export function createRelationshipChanging(parts: TrustDomainServiceParts): RelationshipChanging {
+export function relationshipChanges(
+  parts: TrustDomainServiceParts,
+): Pick<Answers<typeof TrustDomainService>, Changes> {
   const { store, registry, trustDomain: own } = parts
 
   /** Before the relationship: one that is there has the bundle it came with. */
@@ -125,29 +121,33 @@ export function createRelationshipChanging(parts: TrustDomainServiceParts): Rela
     if (outcome === ITEM_OK) auditFederation(parts, asked, { key: trustDomain, action: 'delete' })
     return { trustDomain, status: outcome }
   }
-  const results = async (
-    { federationRelationships: messages, outputMask }: Batch,
+  const changed = async (
+    messages: readonly Message[],
+    mask: Mask | undefined,
     change: (message: Message) => Promise<FederationRelationship | Refused>,
-  ): Promise<RelationshipResult[]> => {
+  ): Promise<{ results: RelationshipResult[] }> => {
     const outcomes: (FederationRelationship | Refused)[] = []
     for (const message of messages) outcomes.push(await change(message))
     await registry.shown()
-    return outcomes.map((outcome) => {
+    const results = outcomes.map((outcome) => {
       if (outcome instanceof Refused) return { status: outcome.status }
       const message = relationshipMessage(outcome, registry.bundle(outcome.trustDomain))
-      const federationRelationship = applyMask(outputMask, message, 'trustDomain')
-      return { status: ITEM_OK, federationRelationship }
+      return { status: ITEM_OK, federationRelationship: applyMask(mask, message, 'trustDomain') }
     })
+    return { results }
   }
 
   return {
-    create: (batch, asked) => results(batch, (message) => createOne(message, asked)),
-    update: (batch, asked) =>
-      results(batch, (message) => updateOne(message, batch.inputMask, asked)),
-    async delete(trustDomains, asked) {
-      const deleted: DeletedResult[] = []
-      for (const text of trustDomains) deleted.push(await deleteOne(text, asked))
-      return deleted
+    batchCreateFederationRelationship: ({ federationRelationships, outputMask }, asked) =>
+      changed(federationRelationships, outputMask, (message) => createOne(message, asked)),
+    batchUpdateFederationRelationship({ federationRelationships, inputMask, outputMask }, asked) {
+      const change = (message: Message) => updateOne(message, inputMask, asked)
+      return changed(federationRelationships, outputMask, change)
+    },
+    async batchDeleteFederationRelationship({ trustDomains }, asked) {
+      const results: DeletedResult[] = []
+      for (const text of trustDomains) results.push(await deleteOne(text, asked))
+      return { results }
     },
   }
 }

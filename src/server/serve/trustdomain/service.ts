@@ -11,7 +11,7 @@ import { answerPage } from '../api/page.ts'
 import { reading } from '../api/status.ts'
 import { unaryService } from '../service.ts'
 import type { Answers, ApiService } from '../service.ts'
-import { createRelationshipChanging } from './changes.ts'
+import { relationshipChanges } from './changes.ts'
 import { relationshipMessage } from './message.ts'
 import type { TrustDomainServiceParts } from './parts.ts'
 
@@ -21,7 +21,6 @@ export function createTrustDomainService(parts: TrustDomainServiceParts): ApiSer
 
 function trustDomainAnswers(parts: TrustDomainServiceParts): Answers<typeof TrustDomainService> {
   const { federation } = parts.store
-  const changing = createRelationshipChanging(parts)
   const messageOf = (relationship: FederationRelationship) =>
     relationshipMessage(relationship, parts.registry.bundle(relationship.trustDomain))
   return {
@@ -43,15 +42,7 @@ function trustDomainAnswers(parts: TrustDomainServiceParts): Answers<typeof Trus
         throw wordedStatus(status.NOT_FOUND, 'federation relationship does not exist')
       return applyMask(outputMask, messageOf(relationship), 'trustDomain')
     },
-    async batchCreateFederationRelationship(request, asked) {
-      return { results: await changing.create(request, asked) }
-    },
-    async batchUpdateFederationRelationship(request, asked) {
-      return { results: await changing.update(request, asked) }
-    },
-    async batchDeleteFederationRelationship({ trustDomains }, asked) {
-      return { results: await changing.delete(trustDomains, asked) }
-    },
+    ...relationshipChanges(parts),
     async refreshBundle({ trustDomain: text }) {
       const trustDomain = readName(text)
       if ((await federation.get(trustDomain)) === undefined)
