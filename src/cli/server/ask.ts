@@ -8,7 +8,7 @@ import type {
 import { toJson } from '@bufbuild/protobuf'
 import { createRpcClient } from '../../wire/client.ts'
 import type { RpcClient } from '../../wire/client.ts'
-import { errorOfServer } from '../../wire/server-fault.ts'
+import { errorOfServer } from '../../wire/server-words.ts'
 import type { Format, Io } from '../io.ts'
 import { renderPlain } from '../output.ts'
 import type { ServerOptions } from './options.ts'

@@ -4,7 +4,7 @@ import type { ServiceError } from '@grpc/grpc-js'
 import { Metadata } from '@grpc/grpc-js'
 import { ERRORS } from '../../../src/runtime/errors.ts'
 import { status } from '../../../src/runtime/grpc-status.ts'
-import { errorOfServer } from '../../../src/wire/server-fault.ts'
+import { errorOfServer } from '../../../src/wire/server-words.ts'
 
 function fault(code: number, details: string): readonly [code: string, exit: number, text: string] {
   const failure: ServiceError = Object.assign(new Error(details), {
