@@ -37,8 +37,11 @@ export function openNodeAttestors(options: NodeAttestorsOptions): NodeAttestors 
   const attestors: NodeAttestor[] = []
   if (joinToken !== undefined) attestors.push(createJoinTokenAttestor(options))
   const files = openCaFiles(x509pop?.caBundleFiles ?? [], options)
+  // Of a tainted one the key may be in other hands, and an agent's SVID would be new and by another.
   const ownAuthorities = (): readonly Uint8Array[] =>
-    registry.bundle(trustDomain)?.x509Authorities.map(({ certificate }) => certificate) ?? []
+    registry
+      .bundle(trustDomain)
+      ?.x509Authorities.flatMap(({ certificate, tainted }) => (tainted ? [] : [certificate])) ?? []
   if (x509pop !== undefined) {
     const anchors = x509pop.mode === 'spiffe' ? ownAuthorities : files.anchors
     attestors.push(createX509popAttestor({ ...options, config: x509pop, anchors }))

@@ -27,8 +27,16 @@ export function enrolmentRefusal(
   type: string,
 ): WordedStatus | undefined {
   if (current?.banned === true) return bannedFrom('attest')
-  if (current === undefined || !firstUse) return undefined
+  if (current === undefined) return undefined
+  // An ID that a template makes of what a certificate says may be that of an agent which proved something else.
+  if (current.attestationType !== type) return takenByAnother(current, type)
+  if (!firstUse) return undefined
   const why = 'attestation data has already been used to attest an agent'
+  return attestationRefused(type, status.PERMISSION_DENIED, why)
+}
+
+function takenByAnother({ id, attestationType }: AttestedAgent, type: string): WordedStatus {
+  const why = `agent "${id}" has attested by ${attestationType}: it is to be evicted first`
   return attestationRefused(type, status.PERMISSION_DENIED, why)
 }
 

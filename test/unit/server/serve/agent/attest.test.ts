@@ -133,6 +133,31 @@ test('whom the store calls banned is refused with the reason, whenever that is',
   assert.equal((await store.agents.get(NODE))?.banned, true)
 })
 
+test('an agent is of the attestor it came by, until it is evicted', async (t) => {
+  const other = { ...believing(), type: 'other' }
+  const { attest, call, store, signer } = await setUp(t, { attestors: () => [believing(), other] })
+  await attest('fake', 'x')
+  const before = await store.agents.get(NODE)
+  const taken = {
+    code: 7,
+    details: `nodeattestor(other): agent "${NODE}" has attested by fake: it is to be evicted first`,
+  }
+  await assert.rejects(attest('other', 'x'), taken)
+  assert.equal(signer.signed, 1)
+  assert.deepEqual(await store.agents.get(NODE), before)
+  await call(Agent.method.deleteAgent, {
+    id: { trustDomain: 'example.org', path: '/spire/agent/fake/node' },
+  })
+  // While it is signed for the other.
+  const back = before
+  signer.before = () => store.agents.change(NODE, () => back)
+  await assert.rejects(attest('other', 'x'), taken)
+  signer.before = undefined
+  await store.agents.change(NODE, () => undefined)
+  await attest('other', 'x')
+  assert.equal((await store.agents.get(NODE))?.attestationType, 'other')
+})
+
 test('a proof that anybody of the node could bring is good once, until the agent is evicted', async (t) => {
   const attestor = believing({ firstUse: true, canReattest: false })
   const { attest, call } = await setUp(t, { attestors: () => [attestor] })
