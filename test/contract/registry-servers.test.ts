@@ -42,7 +42,7 @@ const a = id('/spire/agent/a')
 function shown(registry: Registry, there: () => boolean): Promise<number> {
   const begun = performance.now()
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error('it is not shown')), 10_000)
+    const late = setTimeout(() => reject(new Error('it is not shown')), 30_000)
     const look = (): void => {
       if (!there()) return
       clearTimeout(late)

@@ -19,6 +19,8 @@ const trustDomain = td('example.org')
 
 interface Server {
   readonly store: Store
+  /** Resolves once its registry shows what was committed before. */
+  refreshed(): Promise<void>
   open(token: Uint8Array): Call
 }
 
@@ -54,7 +56,7 @@ async function servers(t: TestContext, count: number): Promise<readonly Server[]
         await registry.close()
       })
       const take = serveAgents(service)
-      return { store, open: (token) => callOf(take, token) }
+      return { store, refreshed: registry.refreshed, open: (token) => callOf(take, token) }
     }),
   )
 }
@@ -70,7 +72,7 @@ function callOf(take: (end: AgentEnd) => void, token: Uint8Array): Call {
   end.say({ case: 'open', value: create(OpenSchema, { resumeToken: token }) })
   return {
     async round() {
-      const late = setTimeout(() => wake(), 10_000)
+      const late = setTimeout(() => wake(), 30_000)
       if (parts.length === 0) await new Promise<void>((resolve) => (wake = resolve))
       clearTimeout(late)
       const part = parts.shift()
@@ -89,6 +91,8 @@ test('an agent of one server hears of what another commits, and goes on there wi
   await here.store.agents.change(a, () => agent('/spire/agent/a'))
   await here.store.bundles.change(trustDomain, () => bundle('example.org'))
   await here.store.entries.create([entry('/w1', { id: entryId('e1'), hint: 'h' })])
+  // An agent that is not known yet is turned away.
+  await here.refreshed()
   const atHere = here.open(Buffer.alloc(0))
   let round = await atHere.round()
   while (round.entryCount < 1) round = await atHere.round()
@@ -102,6 +106,7 @@ test('an agent of one server hears of what another commits, and goes on there wi
     ['e2'],
   )
   atHere.leave()
+  await there.refreshed()
   const moved = await there.open(round.resumeToken).round()
   assert.deepEqual([moved.full, moved.entries, moved.bundles], [false, [], []])
   assert.deepEqual([moved.entryCount, moved.bundleCount], [2, 1])
