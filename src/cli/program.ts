@@ -11,13 +11,15 @@ import { addDemoCommand } from './demo.ts'
 import { addSdsCommands } from './sds.ts'
 import { addServerCommand } from './server.ts'
 import { addAuthorityCommands } from './server/authority.ts'
-import { addBundleCommands, addFederationCommand } from './server/bundle.ts'
+import { addBundleCommands } from './server/bundle.ts'
 import { addEntryCommands } from './server/entry.ts'
 import { addHealthCommands } from './server/health.ts'
 import { addMintCommands } from './server/mint.ts'
+import { settleServerSocket } from './server-socket.ts'
 import { withoutSpireFlags } from './server/spire-flags.ts'
 import { addTokenCommands } from './server/token.ts'
 import { addShowCommands } from './show.ts'
+import { addSpireWords } from './spire-words.ts'
 import { VERSION } from './version.ts'
 import { addWorkloadCommands } from './workload.ts'
 
@@ -35,7 +37,6 @@ export function createProgram(io: Io): Command {
   addTokenCommands(program, io)
   addEntryCommands(program, io)
   addBundleCommands(program, io)
-  addFederationCommand(program)
   addMintCommands(program, io)
   addAuthorityCommands(program, io)
   addHealthCommands(program, io)
@@ -46,6 +47,8 @@ export function createProgram(io: Io): Command {
   addFilesCommand(program, io)
   addDoctorCommand(program, io)
   addDemoCommand(program, io)
+  addSpireWords(program)
+  program.hook('preAction', (_, command) => settleServerSocket(command, io.env))
   inheritOutput(program)
   return program
 }

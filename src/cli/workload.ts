@@ -26,6 +26,7 @@ export function addWorkloadCommands(program: Command, io: Io): void {
         'unix:///path, tcp://IP:port or a plain path ' +
           '(default: SPIFFE_ENDPOINT_SOCKET, else the socket of an agent on this host)',
       )
+      .addOption(new Option('--instance <name>', 'as SPIRE has it').hideHelp())
       .option('--timeout <duration>', timeout, '10s')
       .addOption(formatOption())
   const write = (): Option =>
@@ -35,7 +36,8 @@ export function addWorkloadCommands(program: Command, io: Io): void {
     )
   command('x509', 'the X.509-SVIDs this process gets, the default one first; keys are never shown')
     .addOption(write())
-    .action(async (options: AskWorkload & { write?: string }) => {
+    .option('--silent', 'print nothing')
+    .action(async (options: AskWorkload & { write?: string; silent?: true }) => {
       const { showX509 } = await import('./workload/x509.ts')
       await showX509(io, options)
     })

@@ -2,7 +2,6 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { Io } from '../io.ts'
-import { CommandFailed } from '../io.ts'
 import type { DeleteMode, FormatOptions } from './given.ts'
 import { serverCommand } from './options.ts'
 import type { ServerOptions } from './options.ts'
@@ -49,20 +48,5 @@ export function addBundleCommands(program: Command, io: Io): void {
     .action(async (options: ServerOptions & { readonly id: string; readonly mode: DeleteMode }) => {
       const { deleteBundle } = await import('./bundle/change.ts')
       await deleteBundle(io, options)
-    })
-}
-
-/** So that a script of SPIRE's is told more than that there is no such command. */
-export function addFederationCommand(program: Command): void {
-  program
-    .command('federation', { hidden: true })
-    .argument('[words...]')
-    .allowUnknownOption()
-    .description('not offered yet')
-    .action(() => {
-      throw new CommandFailed(
-        1,
-        'spindle: federation is not offered yet; bundles of other trust domains are given with `spindle bundle set`',
-      )
     })
 }

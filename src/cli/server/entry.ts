@@ -5,15 +5,9 @@ import type { Io } from '../io.ts'
 import type { ImportFlags } from './given.ts'
 import type { EntryFlags } from './entry/fields.ts'
 import type { FilterFlags } from './entry/filter.ts'
-import {
-  another,
-  instantSecondsOf,
-  matchOption,
-  secondsOf,
-  serverCommand,
-  serverSocketOption,
-} from './options.ts'
+import { another, instantSecondsOf, matchOption, secondsOf, serverCommand } from './options.ts'
 import type { ServerOptions } from './options.ts'
+import { addServerSocket } from '../server-socket.ts'
 
 export function addEntryCommands(program: Command, io: Io): void {
   const entry = program.command('entry').description('who gets which identity')
@@ -64,15 +58,15 @@ function addFileCommands(entry: Command, io: Io): void {
       await importEntries(io, file, options)
     })
   filterFlags(
-    entry
-      .command('export')
-      .description("the entries as a file that entry import and SPIRE's entry create -data read")
-      .addOption(serverSocketOption())
-      .addOption(
-        new Option('-o, --output <format>', 'how to write it')
-          .choices(['json', 'yaml'])
-          .default('json'),
-      ),
+    addServerSocket(
+      entry
+        .command('export')
+        .description("the entries as a file that entry import and SPIRE's entry create -data read"),
+    ).addOption(
+      new Option('-o, --output <format>', 'how to write it')
+        .choices(['json', 'yaml'])
+        .default('json'),
+    ),
   ).action(
     async (
       options: FilterFlags & Omit<ServerOptions, 'output'> & { readonly output: 'json' | 'yaml' },

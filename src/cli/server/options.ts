@@ -3,26 +3,16 @@ import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import type { Format } from '../io.ts'
 import { formatOption } from '../options.ts'
-
-const DEFAULT_SERVER_SOCKET = '/run/spindle-server/admin/server.sock'
+import { addServerSocket } from '../server-socket.ts'
 
 export interface ServerOptions {
   readonly serverSocket: string
   readonly output: Format
 }
 
-export const serverSocketOption = (): Option =>
-  new Option('--server-socket <path>', "the server's admin socket")
-    .default(DEFAULT_SERVER_SOCKET)
-    .env('SPINDLE_SERVER_SOCKET')
-
 /** A command that asks the server by its admin socket. */
 export function serverCommand(parent: Command, name: string, description: string): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .addOption(serverSocketOption())
-    .addOption(formatOption())
+  return addServerSocket(parent.command(name).description(description)).addOption(formatOption())
 }
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const

@@ -7,10 +7,13 @@ import type { WorkloadClient } from '../../workload/client.ts'
 import { createWorkloadClient } from '../../workload/client.ts'
 import type { Format, Io } from '../io.ts'
 import { DEFAULT_AGENT_SOCKET } from '../options.ts'
+import { socketOfInstance } from '../server-socket.ts'
 
 /** What every command of the group has. */
 export interface AskWorkload {
   readonly socket?: string
+  /** What stands for `%i` in the template of the environment, of SPIRE's variables. */
+  readonly instance?: string
   readonly timeout: string
   readonly output: Format
 }
@@ -21,7 +24,7 @@ export async function askWorkload<T>(
   options: AskWorkload,
   ask: (client: WorkloadClient) => Promise<T>,
 ): Promise<T> {
-  const client = createWorkloadClient(endpointOf(io.env, options.socket), {
+  const client = createWorkloadClient(endpointOf(io.env, options), {
     deadlineMs: timeoutMs(options.timeout),
   })
   try {
@@ -37,18 +40,28 @@ export function tellNotes(io: Pick<Io, 'err'>, notes: readonly string[]): void {
 
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*:/
 const ENV = 'SPIFFE_ENDPOINT_SOCKET'
+/** What SPIRE's commands read. */
+const SPIRES = 'SPIRE_AGENT_PUBLIC_SOCKET'
+const TEMPLATE = 'SPIRE_AGENT_PUBLIC_SOCKET_TEMPLATE'
 
 /**
  * What is named, else what the environment names, else the agent of this host (SPIFFE_Workload_Endpoint 4).
  * @throws SpindleError `endpoint_invalid`
  */
-export function endpointOf(env: Io['env'], named: string | undefined): Endpoint {
+export function endpointOf(
+  env: Io['env'],
+  { socket: named, instance }: Pick<AskWorkload, 'socket' | 'instance'>,
+): Endpoint {
   if (named !== undefined)
     return SCHEME.test(named)
       ? endpointFrom('--socket', named)
       : { kind: 'unix', path: resolve(named) }
+  if (instance !== undefined)
+    return { kind: 'unix', path: resolve(socketOfInstance(instance, TEMPLATE, env)) }
   const fromEnv = env[ENV] ?? ''
-  return fromEnv === '' ? { kind: 'unix', path: DEFAULT_AGENT_SOCKET } : endpointFrom(ENV, fromEnv)
+  if (fromEnv !== '') return endpointFrom(ENV, fromEnv)
+  const path = env[SPIRES] ?? ''
+  return { kind: 'unix', path: path === '' ? DEFAULT_AGENT_SOCKET : resolve(path) }
 }
 
 function endpointFrom(place: string, uri: string): Endpoint {

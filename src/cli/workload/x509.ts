@@ -12,10 +12,11 @@ import { writeX509 } from './write.ts'
 
 export async function showX509(
   io: Io,
-  options: AskWorkload & { readonly write?: string },
+  options: AskWorkload & { readonly write?: string; readonly silent?: true },
 ): Promise<void> {
   const update = await askWorkload(io, options, (client) => client.fetchX509())
   if (options.write !== undefined) writeX509(options.write, update)
+  if (options.silent === true) return
   if (options.output === 'table') io.out(x509Table(update, systemClock.now()))
   else io.out(renderPlain(options.output, x509Json(update)))
   tellNotes(io, update.notes)

@@ -2,6 +2,7 @@ import { Health, HealthCheckResponse_ServingStatus as Serving } from '#grpc/heal
 import { SpindleError } from '../../../runtime/errors.ts'
 import type { Io } from '../../io.ts'
 import { CommandFailed } from '../../io.ts'
+import { CALL_DEADLINE_MS } from '../../options.ts'
 import { renderPlain } from '../../output.ts'
 import { withServer } from '../ask.ts'
 import type { HealthOptions } from '../given.ts'
@@ -20,7 +21,11 @@ export async function checkHealth(io: Io, options: HealthOptions): Promise<void>
 
 async function faultOf(options: HealthOptions): Promise<string | undefined> {
   try {
-    const { status } = await withServer(options, (server) => server.call(Health.method.check, {}))
+    const { status } = await withServer(
+      options,
+      (server) => server.call(Health.method.check, {}),
+      CALL_DEADLINE_MS,
+    )
     return status === Serving.SERVING ? undefined : `server returned status "${Serving[status]}"`
   } catch (thrown) {
     if (thrown instanceof SpindleError) return thrown.message

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { Command } from 'commander'
 import { withoutSpireFlags } from '../../../../src/cli/server/spire-flags.ts'
 import { optionsOf, silentProgram } from '../../../docs/commands.ts'
+import { command as ran } from './setting.ts'
 
 const FIELDS =
   'admin data disableX509SVIDPrefetch dns downstream entryExpiry entryID federatesWith hint jwtSVIDIncludeJTI jwtSVIDTTL ' +
@@ -57,16 +58,51 @@ function find(program: Command, words: readonly string[]): Command | undefined {
   )
 }
 
-test("every command of SPIRE's server is there with all of its flags", () => {
+/** Of its agent, by our names. */
+const OF_AGENT: Readonly<Record<string, string>> = {
+  'workload x509': 'silent timeout write',
+  'workload jwt': 'audience spiffeID timeout',
+  'workload validate': 'audience svid timeout',
+  'workload watch': '',
+}
+
+test("every command of SPIRE's server and agent is there with all of its flags", () => {
   const program = silentProgram()
-  const missing = Object.entries(SPIRE).flatMap(([name, flags]) => {
+  const missing = Object.entries({ ...SPIRE, ...OF_AGENT }).flatMap(([name, flags]) => {
     const command = find(program, name.split(' '))
     if (command === undefined) return [name]
     const own = optionsOf(command)
-    return ['socketPath', 'output', ...flags.split(' ').filter((flag) => flag !== '')]
+    return ['socketPath', 'instance', 'output', ...flags.split(' ').filter((flag) => flag !== '')]
       .flatMap((flag) => withoutSpireFlags([...name.split(' '), `-${flag}`]).slice(-1))
       .filter((flag) => !own.includes(flag))
       .map((flag) => `${name} ${flag}`)
   })
   assert.deepEqual(missing, [])
+})
+
+test("a command of SPIRE's that is not there, or has another name, is told as that", async () => {
+  const said = async (line: string): Promise<readonly unknown[]> => {
+    const { code, out, err } = await ran(line.split(' '))
+    return [code, out, err.split('\n')[0]?.replace(/;.*|, .*/, '')]
+  }
+  assert.deepEqual(await said('federation create -trustDomain x'), [
+    1,
+    '',
+    'spindle: federation is not offered yet',
+  ])
+  assert.deepEqual(await said('wit mint -spiffeID x'), [
+    1,
+    '',
+    'spindle: WIT-SVIDs are not offered',
+  ])
+  assert.deepEqual(await said('run -config x'), [
+    2,
+    '',
+    'spindle: `spire-server run` is `spindle server` here',
+  ])
+  assert.deepEqual(await said('api fetch x509 -write d'), [
+    2,
+    '',
+    'spindle: `api fetch x509` is `spindle workload x509` here',
+  ])
 })

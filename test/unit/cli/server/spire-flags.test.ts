@@ -37,10 +37,39 @@ test('withoutSpireFlags() takes two hyphens for one, as Go does', () => {
   assert.equal(translate('validate -config server.yaml'), 'validate --config server.yaml')
 })
 
-test('withoutSpireFlags() reads the values of switches', () => {
+test('withoutSpireFlags() reads the values of switches as Go does, and takes no others', () => {
   assert.equal(translate('entry create -admin=true -downstream=false'), 'entry create --admin')
-  assert.equal(translate('entry create -admin=maybe'), 'entry create --admin maybe')
+  assert.equal(
+    translate('entry create --admin=1 -node=T -downstream=f'),
+    'entry create --admin --node',
+  )
+  assert.throws(() => translate('entry create -admin=maybe'), {
+    code: 'usage',
+    message: '-admin=maybe: allowed: true or false',
+  })
   assert.equal(translate('agent list -banned=true'), 'agent list --banned true')
+})
+
+test('withoutSpireFlags() takes formats in capitals, and those of before', () => {
+  assert.equal(translate('entry show -output JSON'), 'entry show --output json')
+  assert.equal(translate('entry show -output=PrettyPrint'), 'entry show --output table')
+  assert.equal(translate('bundle show -format SPIFFE'), 'bundle show --format spiffe')
+  assert.equal(translate('bundle show -format=PEM'), 'bundle show --format pem')
+})
+
+test("withoutSpireFlags() takes the flags of SPIRE's agent for the commands of a workload", () => {
+  assert.equal(
+    translate('workload x509 -socketPath /s -timeout 1s -write d -silent -output pretty'),
+    'workload x509 --socket /s --timeout 1s --write d --silent --output table',
+  )
+  assert.equal(
+    translate('workload jwt -audience a,b -spiffeID spiffe://a/b'),
+    'workload jwt --audience a b --spiffe-id spiffe://a/b',
+  )
+  assert.equal(translate('workload jwt -audience=a,b'), 'workload jwt --audience a b')
+  assert.equal(translate('workload jwt --audience a,b'), 'workload jwt --audience a,b')
+  assert.equal(translate('jwt mint -audience a,b'), 'jwt mint --audience a,b')
+  assert.equal(translate('server -config s.yaml'), 'server --config s.yaml')
 })
 
 test('withoutSpireFlags() leaves everything else as it is', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
@@ -116,4 +116,22 @@ test('--socket is an endpoint or a plain path and goes before the environment, w
   assert.match(plain.err, /^spindle: SPIFFE_ENDPOINT_SOCKET: .* is not a URI/)
   const unset = await workload(agent, ['x509'], { env: {} })
   assert.match(unset.err, /\/run\/spindle\/agent\.sock/)
+})
+
+test("workload finds the agent by SPIRE's variables too, after the standard's own", async (t) => {
+  const agent = await jwtAgent(t)
+  const asked = (env: Io['env'], ...more: readonly string[]) =>
+    workload(agent, ['jwt', '-audience', 'a,b', '--raw', ...more], { env })
+  const path = { SPIRE_AGENT_PUBLIC_SOCKET: agent.path }
+  const template = { SPIRE_AGENT_PUBLIC_SOCKET_TEMPLATE: join(dirname(agent.path), '%i') }
+  const { code, out } = await asked(path)
+  assert.equal(code, 0)
+  const claims = JSON.parse(Buffer.from(out.split('.')[1] ?? '', 'base64url').toString()) as Record<
+    string,
+    unknown
+  >
+  assert.deepEqual(claims['aud'], ['a', 'b'])
+  assert.equal((await asked(template, '-instance', basename(agent.path))).code, 0)
+  assert.equal((await asked({ ...path, SPIFFE_ENDPOINT_SOCKET: 'unix:///none' })).code, 3)
+  assert.equal((await asked({}, '-instance', basename(agent.path))).code, 2)
 })

@@ -88,7 +88,8 @@ test('workload x509 --write gives the files of spire-agent, and takes away those
 
   writeFileSync(join(folder, 'svid.key'), 'of somebody else')
   await give(['web'], [])
-  await workload(agent, ['x509', '--write', folder])
+  const silent = await workload(agent, ['x509', '--write', folder, '-silent'])
+  assert.deepEqual([silent.code, silent.out], [0, ''])
   assert.deepEqual(readdirSync(folder).toSorted(), [
     'bundle.0.pem',
     'svid.0.key',
