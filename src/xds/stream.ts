@@ -45,6 +45,18 @@ export interface StreamContext {
   readonly limits: { readonly namesPerStream: number }
 }
 
+/** True where an event was the acknowledgement of all a stream asked for by name, and left nothing to be given: an Envoy's, after each push. */
+export function isAcknowledgement({
+  state,
+  send,
+  notes,
+  end,
+}: Step<StreamState, unknown>): boolean {
+  if (send.length > 0 || end !== undefined || state.wildcard) return false
+  for (const { accepted } of state.names.values()) if (!accepted) return false
+  return notes.some(({ type }) => type === 'ack')
+}
+
 export type SotwState = StreamState
 export type DeltaState = StreamState
 

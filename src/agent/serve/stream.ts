@@ -12,7 +12,7 @@ import type { Note } from '../../xds/message.ts'
 import type { Resource, View } from '../../xds/resource.ts'
 import type { HeldName } from '../../xds/status.ts'
 import { heldNames } from '../../xds/status.ts'
-import type { StreamEvent } from '../../xds/stream.ts'
+import { isAcknowledgement, type Step, type StreamEvent } from '../../xds/stream.ts'
 import type { StreamState } from '../../xds/subscription.ts'
 import type { Caller } from '../match/caller.ts'
 import type { Dialect, NodeDescription, Variant } from './dialect.ts'
@@ -181,10 +181,10 @@ export class DialectStream<
     })
   }
 
-  /** Whatever goes wrong ends this stream alone; nothing is given to another process than the one that was attested. */
+  /** Whatever goes wrong ends this stream alone. */
   #guarded(run: () => void): void {
     try {
-      if (!this.#ended && this.sidecar.caller.check()) run()
+      if (!this.#ended) run()
     } catch (thrown) {
       this.#refuse(thrown)
     }
@@ -195,10 +195,23 @@ export class DialectStream<
     this.end(error)
   }
 
-  #step(event: StreamEvent<Request>): void {
-    const { nonce, namesPerStream } = this.#options
+  /** Nothing is given to another process than the one that was attested. undefined: the caller has gone. */
+  #stepped(event: StreamEvent<Request>): Step<StreamState, Sent> | undefined {
+    const { nonce, namesPerStream, unauthorized } = this.#options
+    const { caller } = this.sidecar
     const context = { view: this.#view, nonce, limits: { namesPerStream } }
-    const result = this.#dialect.step(this.#state, event, context)
+    const step = (): Step<StreamState, Sent> => this.#dialect.step(this.#state, event, context)
+    const known = caller.state.current
+    const result = step()
+    if (unauthorized === 'wait' && isAcknowledgement(result)) return result
+    if (!caller.check()) return undefined
+    // What was made of it was made before the look, which may have found another program.
+    return caller.state.current === known ? result : step()
+  }
+
+  #step(event: StreamEvent<Request>): void {
+    const result = this.#stepped(event)
+    if (result === undefined) return
     this.#state = result.state
     this.#options.onStep()
     let again = false
