@@ -121,6 +121,9 @@ export function relationshipChanges(
     if (outcome === ITEM_OK) auditFederation(parts, asked, { key: trustDomain, action: 'delete' })
     return { trustDomain, status: outcome }
   }
+  /** As it is stored: the registry may show the one before it a while longer, and all there is where the store is away by now. */
+  const bundleOf = ({ trustDomain }: FederationRelationship): Promise<StoredBundle | undefined> =>
+    store.bundles.get(trustDomain).catch(() => registry.bundle(trustDomain))
   const changed = async (
     messages: readonly Message[],
     mask: Mask | undefined,
@@ -129,11 +132,15 @@ export function relationshipChanges(
     const outcomes: (FederationRelationship | Refused)[] = []
     for (const message of messages) outcomes.push(await change(message))
     await registry.shown()
-    const results = outcomes.map((outcome) => {
-      if (outcome instanceof Refused) return { status: outcome.status }
-      const message = relationshipMessage(outcome, registry.bundle(outcome.trustDomain))
-      return { status: ITEM_OK, federationRelationship: applyMask(mask, message, 'trustDomain') }
-    })
+    const results: RelationshipResult[] = []
+    for (const outcome of outcomes) {
+      if (outcome instanceof Refused) results.push({ status: outcome.status })
+      else {
+        const message = relationshipMessage(outcome, await bundleOf(outcome))
+        const federationRelationship = applyMask(mask, message, 'trustDomain')
+        results.push({ status: ITEM_OK, federationRelationship })
+      }
+    }
     return { results }
   }
 

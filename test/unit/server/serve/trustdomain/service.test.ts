@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { create } from '@bufbuild/protobuf'
-import type { MessageInitShape } from '@bufbuild/protobuf'
 import { TrustDomain as TrustDomainService } from '#spire/api/server/trustdomain/v1/trustdomain_pb.js'
 import { FederationRelationshipSchema } from '#spire/api/types/federationrelationship_pb.js'
-import type { FederationRelationship } from '#spire/api/types/federationrelationship_pb.js'
 import { status } from '../../../../../src/runtime/grpc-status.ts'
 import { createTrustDomainService } from '../../../../../src/server/serve/trustdomain/service.ts'
-import { bundle as stored, td } from '../../../../fakes/store-values.ts'
+import { td } from '../../../../fakes/store-values.ts'
 import { full } from '../bundle/messages.ts'
 import { awayFor, setUp } from '../setting.ts'
 import type { Setting } from '../setting.ts'
+import { web } from './messages.ts'
+import type { Init } from './messages.ts'
 
 const {
   batchCreateFederationRelationship: create_,
@@ -21,14 +21,6 @@ const {
   refreshBundle,
 } = TrustDomainService.method
 
-type Init = Exclude<MessageInitShape<typeof FederationRelationshipSchema>, FederationRelationship>
-
-const web = (trustDomain: string, more: Init = {}): Init => ({
-  trustDomain,
-  bundleEndpointUrl: `https://${trustDomain}:8443/bundle`,
-  bundleEndpointProfile: { case: 'httpsWeb', value: {} },
-  ...more,
-})
 const spiffe = (endpointSpiffeId: string): NonNullable<Init['bundleEndpointProfile']> => ({
   case: 'httpsSpiffe',
   value: { endpointSpiffeId },
@@ -260,14 +252,6 @@ test('ListFederationRelationships in pages shows each once while others come and
   } while (pageToken !== '' && seen.length < 20)
   assert.deepEqual(seen, names)
   await assert.rejects(call(list, { pageSize: -1 }), { code: status.INVALID_ARGUMENT })
-})
-
-test('a bundle that was there before is shown with the relationship', async (t) => {
-  const { call, store, registry } = await setUp(t, createTrustDomainService)
-  await store.bundles.change(td('one.test'), () => stored('one.test', { x509Authorities: [] }))
-  await registry.caughtUp()
-  const { results } = await call(create_, { federationRelationships: [web('one.test')] })
-  assert.equal(results[0]?.federationRelationship?.trustDomainBundle?.sequenceNumber, 1n)
 })
 
 test('a relationship that cannot be stored is refused alone', async (t) => {
