@@ -36,7 +36,22 @@ const MOST_WAITING = 10_000
 const ROWS_A_STATEMENT = 200
 
 /** A failure of COMMIT itself. */
-class CommitFault extends Error {}
+class CommitFault extends Error {
+  readonly transaction: string
+  /** What holds if it is there all the same. */
+  readonly done: Done
+  constructor(transaction: string, done: Done, cause: unknown) {
+    super('commit', { cause })
+    this.transaction = transaction
+    this.done = done
+  }
+}
+
+interface Done {
+  /** Of the jobs, in their order. */
+  readonly results: readonly unknown[]
+  readonly revision: number
+}
 
 /**
  * Makes changes one transaction after the other. All that wait are made in one, since what costs is the disk that has to
@@ -47,14 +62,16 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
   let running: Promise<void> | undefined
   let closed = false
 
-  /** The results of `group`, in its order, once they are durable. */
-  const transact = (group: readonly Job[]): Promise<readonly unknown[]> =>
+  /** Resolves once what `group` did is durable. */
+  const transact = (group: readonly Job[]): Promise<Done> =>
     engine.writes.connection().execute(async (db) => {
-      let committing = false
+      let committing: Done | undefined
+      let transaction = ''
       try {
-        const meta = await engine.begin(db)
+        const begun = await engine.begin(db)
         const changes = new Map<string, { kind: ChangeKind; key: string; revision: number }>()
-        let { revision } = meta
+        let { revision } = begun
+        transaction = begun.transaction
         const write: Write = {
           db,
           now: clock.now(),
@@ -71,21 +88,24 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
           await updateMeta(db, { revision })
           await engine.announce(db, revision)
         }
-        committing = true
+        committing = { results, revision }
         await commit(db)
-        if (revision > engine.revisions.current) engine.revisions.set(revision)
-        return results
+        return committing
       } catch (thrown) {
         // Where the connection is gone, so is the transaction.
         await sql`rollback`.execute(db).catch(() => undefined)
-        throw committing ? new CommitFault('commit', { cause: thrown }) : thrown
+        throw committing ? new CommitFault(transaction, committing, thrown) : thrown
       }
     })
 
+  const finish = (group: readonly Job[], { results, revision }: Done): void => {
+    if (revision > engine.revisions.current) engine.revisions.set(revision)
+    group.forEach(({ resolve }, index) => resolve(results[index]))
+  }
+
   const settle = async (group: readonly Job[], again: boolean): Promise<void> => {
     try {
-      const results = await transact(group)
-      group.forEach(({ resolve }, index) => resolve(results[index]))
+      finish(group, await transact(group))
     } catch (thrown) {
       const atCommit = thrown instanceof CommitFault
       const cause = atCommit ? thrown.cause : thrown
@@ -98,12 +118,16 @@ export function createWriter(engine: Engine, clock: Clock): Writer {
         return
       }
       const unknown = atCommit && engine.commitIsUnknown(cause)
-      const error = unknown
-        ? new SpindleError(
-            fault.code,
-            `${fault.message}; whether the change was stored is not known`,
-          )
-        : fault
+      const isThere = unknown ? await engine.wasCommitted(thrown.transaction) : false
+      if (atCommit && isThere === true) return finish(group, thrown.done)
+      if (unknown && isThere === false && again) return await settle(group, false)
+      const error =
+        isThere === undefined
+          ? new SpindleError(
+              fault.code,
+              `${fault.message}; whether the change was stored is not known`,
+            )
+          : fault
       for (const { reject } of group) reject(error)
     }
   }

@@ -54,7 +54,7 @@ describe('Answers while PostgreSQL fails', { concurrency: true }, () => {
     const set = await setting(t)
     if (set === undefined) return
     const { call, proxy, audited } = set
-    proxy.cutAt('commit', 'after')
+    proxy.failAt('commit', 'down')
     await assert.rejects(call(batchCreateEntry, { entries: [entry('/a')] }), {
       code: status.UNAVAILABLE,
       details: /whether the change was stored is not known/,

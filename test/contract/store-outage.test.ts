@@ -7,7 +7,7 @@ import type { Store } from '../../src/store/port.ts'
 import { proxyTo } from '../fakes/postgres-proxy.ts'
 import type { PostgresProxy } from '../fakes/postgres-proxy.ts'
 import type { PostgresServer } from '../fakes/postgres-server.ts'
-import { entry, entryId } from '../fakes/store-values.ts'
+import { agent, entry, entryId, id } from '../fakes/store-values.ts'
 import { placeOf, sharedPostgres } from './stores.ts'
 
 interface Cut {
@@ -49,21 +49,52 @@ describe('Store, postgres: outages', { concurrency: true }, () => {
   )
 
   outageTest(
-    'a connection that is lost at the commit: that it is not known is said',
+    'a connection that is lost at the commit: whether it is there is asked, and made once more if not',
     async ({ store, proxy }) => {
-      for (const [when, there] of [
-        ['before', false],
-        ['after', true],
-      ] as const) {
+      await store.joinTokens.create('secret', { expiresAt: 9 })
+      let revision = 0
+      for (const when of ['before', 'after'] as const) {
+        const heard: number[] = []
+        const stop = store.changes.revisions.subscribe(() =>
+          heard.push(store.changes.revisions.current),
+        )
         proxy.cutAt('commit', when)
-        await assert.rejects(store.entries.create([entry(`/${when}`, { id: entryId(when) })]), {
-          code: 'store_unavailable',
-          message: /whether the change was stored is not known/,
-        })
-        // The server may have to see the end of the connection before the row is free.
-        await store.entries.create([entry(`/and/${when}`)])
-        assert.equal((await store.entries.get(entryId(when))) !== undefined, there)
+        let runs = 0
+        const [made, changed] = await Promise.all([
+          store.entries.create([entry(`/${when}`, { id: entryId(when) })]),
+          store.agents.change(id(`/spire/agent/${when}`), () => {
+            runs++
+            return agent(`/spire/agent/${when}`)
+          }),
+        ])
+        stop()
+        assert.deepEqual([made[0]?.kind, changed?.serial], ['created', '1'])
+        assert.equal(runs, when === 'before' ? 2 : 1)
+        assert.notEqual(await store.entries.get(entryId(when)), undefined)
+        revision += 2
+        assert.equal((await store.changes.position()).revision, revision)
+        assert.ok(heard.includes(revision))
       }
+      // A token that is spent, of which the node would not have heard.
+      proxy.cutAt('commit', 'after')
+      const node = id('/spire/agent/join_token/secret')
+      const joining = () => ({ agent: agent('/spire/agent/join_token/secret') })
+      assert.deepEqual(await store.joinTokens.join('secret', node, joining), { kind: 'joined' })
+      assert.equal(await store.joinTokens.get('secret'), undefined)
+    },
+  )
+
+  outageTest(
+    'a database that is lost at the commit and cannot be asked: that it is not known is said',
+    async ({ store, proxy }) => {
+      proxy.failAt('commit', 'down')
+      await assert.rejects(store.entries.create([entry('/a')]), {
+        code: 'store_unavailable',
+        message: /whether the change was stored is not known/,
+      })
+      proxy.down = false
+      await store.entries.create([entry('/b')])
+      assert.equal(await store.entries.count({}), 1)
     },
   )
 

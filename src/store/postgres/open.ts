@@ -4,12 +4,12 @@ import { SpindleError } from '../../runtime/errors.ts'
 import { createFeed } from '../../runtime/feed.ts'
 import type { Random } from '../../runtime/random.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { Database, Engine } from '../engine.ts'
+import type { Begun, Database, Engine } from '../engine.ts'
 import { reading } from '../engine.ts'
 import { checkVersion, migrate } from '../migrations.ts'
 import { metaRow } from '../rows/meta.ts'
-import type { MetaTable } from '../rows/tables.ts'
 import { isLost, postgresFault, wasRefused } from './faults.ts'
+import { TRANSACTION, wasCommitted } from './outcome.ts'
 import { CHANNEL, startListener } from './listen.ts'
 import { clientConfig, openPool } from './pool.ts'
 import type { PostgresTarget } from './target.ts'
@@ -62,6 +62,7 @@ function createEngine({ db, target, revision, clock, random, log }: Opened): Eng
     fault,
     isLost,
     commitIsUnknown: (thrown) => !wasRefused(thrown),
+    wasCommitted: (transaction) => wasCommitted(db, transaction, begin),
     revisions,
     backup: () =>
       Promise.reject(
@@ -103,17 +104,17 @@ async function hear(engine: Engine, told: number | undefined, log: Log): Promise
   }
 }
 
-async function begin(db: Database): Promise<MetaTable> {
+async function begin(db: Database): Promise<Begun> {
   await sql`begin`.execute(db)
-  const meta = await db
+  const { schema_version, revision, transaction } = await db
     .selectFrom('meta')
-    .selectAll()
+    .select(['schema_version', 'revision', TRANSACTION.as('transaction')])
     .where('id', '=', 1)
     .forUpdate()
     .executeTakeFirstOrThrow()
   // A newer server may have come to it meanwhile.
-  checkVersion(meta.schema_version)
-  return meta
+  checkVersion(schema_version)
+  return { revision, transaction }
 }
 
 async function checkSettings(db: Database): Promise<void> {

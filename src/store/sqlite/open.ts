@@ -13,11 +13,10 @@ import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, messageOf } from '../../runtime/errors.ts'
 import { createFeed } from '../../runtime/feed.ts'
 import type { Random } from '../../runtime/random.ts'
-import type { Database, Engine } from '../engine.ts'
+import type { Begun, Database, Engine } from '../engine.ts'
 import { migrate, newLineage } from '../migrations.ts'
 import { corrupt } from '../rows/body.ts'
 import { metaCrc, metaRow, updateMeta } from '../rows/meta.ts'
-import type { MetaTable } from '../rows/tables.ts'
 import { closeDatabase, kyselyOver, openDatabase } from './database.ts'
 import { isCorruptAtStart, sqliteFault } from './faults.ts'
 import { verifyPages, verifyRows, verifySchema } from './verify.ts'
@@ -110,6 +109,7 @@ function createEngine({ path, database, writes, readOnly, revision, random }: Op
     fault: (thrown) => sqliteFault(thrown, path),
     isLost: () => false,
     commitIsUnknown: () => false,
+    wasCommitted: () => Promise.resolve(undefined),
     revisions: createFeed(revision),
     async backup(to) {
       try {
@@ -126,11 +126,11 @@ function createEngine({ path, database, writes, readOnly, revision, random }: Op
   }
 }
 
-async function begin(db: Database): Promise<MetaTable> {
+async function begin(db: Database): Promise<Begun> {
   await sql`begin immediate`.execute(db)
   const meta = await metaRow(db)
   if (meta.crc !== metaCrc(meta)) throw corrupt('the revision')
-  return meta
+  return { revision: meta.revision, transaction: '' }
 }
 
 /** The copy is made under another name, looked at, and has its own name when it is whole. */
