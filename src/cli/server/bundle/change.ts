@@ -10,6 +10,7 @@ import type { Status } from '#spire/api/types/status_pb.js'
 import { readTrustAnchorsPem } from '../../../certs/parse.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
+import type { Bundle } from '../../../spiffe/bundle.ts'
 import { parseBundle } from '../../../spiffe/bundle.ts'
 import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import { naming, readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
@@ -29,7 +30,9 @@ export async function setBundle(
   const text = path === undefined ? await io.input?.() : readFile(path)
   if (text === undefined)
     throw new SpindleError('usage', '--path is missing, and standard input is a terminal')
-  const bundle = readBundle(trustDomain, { text, format, place: path ?? 'standard input' })
+  const place = path ?? 'standard input'
+  const { bundle, notes } = readBundle(trustDomain, { text, format, place })
+  for (const note of notes) io.err(`${place}: ${note}\n`)
   const method = BundleService.method.batchSetFederatedBundle
   const value = await withServer(options, (server) => server.call(method, { bundle: [bundle] }))
   const failure = failureOf(value.results)
@@ -42,14 +45,31 @@ export async function setBundle(
 function readBundle(
   trustDomain: TrustDomain,
   given: { readonly text: string; readonly format: BundleFormat; readonly place: string },
-): MessageInitShape<typeof BundleSchema> {
+): { readonly bundle: MessageInitShape<typeof BundleSchema>; readonly notes: readonly string[] } {
   const { text, format, place } = given
-  if (format === 'pem')
-    return {
-      trustDomain,
-      x509Authorities: readTrustAnchorsPem(text, place).anchors.map(({ der }) => ({ asn1: der })),
-    }
-  const { bundle } = parseBundle(trustDomain, text)
+  if (format === 'pem') {
+    const { anchors, warnings } = readTrustAnchorsPem(withoutText(text), place)
+    const x509Authorities = anchors.map(({ der }) => ({ asn1: der }))
+    return { bundle: { trustDomain, x509Authorities }, notes: warnings }
+  }
+  const { bundle, ignored } = parseBundle(trustDomain, text)
+  return { bundle: bundleMessage(trustDomain, bundle), notes: ignored }
+}
+
+/** What stands between the blocks of a PEM file, as OpenSSL and curators of CAs put it there, is for people. */
+function withoutText(pem: string): string {
+  let isInside = false
+  return pem.replaceAll(/^.*$/gm, (line) => {
+    const isEdge = /^-----(?:BEGIN|END) /.test(line)
+    if (isEdge) isInside = line.startsWith('-----BEGIN ')
+    return isEdge || isInside ? line : ''
+  })
+}
+
+function bundleMessage(
+  trustDomain: TrustDomain,
+  bundle: Bundle,
+): MessageInitShape<typeof BundleSchema> {
   return {
     trustDomain,
     x509Authorities: bundle.x509Authorities.map((asn1) => ({ asn1: Buffer.from(asn1) })),

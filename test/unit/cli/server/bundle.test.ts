@@ -67,3 +67,19 @@ test('federation says that it is not offered, whatever it is given', async () =>
   assert.equal(code, 1)
   assert.match(err, /^spindle: federation is not offered yet; .+\n$/)
 })
+
+test('bundle set takes a PEM file with words between its certificates, and none that is cut off', async (t) => {
+  const { spindle, out } = await startOperator(t)
+  const pem = await out('bundle show')
+  const worded = `Certificate:\n    Version: 3\n# one\n${pem}\n# two\r\n`
+  assert.equal(await out('bundle set -id one.test', worded), 'bundle set.\n')
+  assert.equal(await out('bundle list -id one.test'), pem)
+  const twice = await spindle('bundle set -id one.test', pem + pem)
+  assert.deepEqual([twice.code, twice.out], [0, 'bundle set.\n'])
+  assert.match(twice.err, /^standard input: block 2 .* occurs twice\n$/)
+  for (const broken of [pem.slice(0, 200), `${pem}# x\n${pem.slice(0, 200)}`]) {
+    const { code, err } = await spindle('bundle set -id one.test', broken)
+    assert.equal(code, 1)
+    assert.match(err, /has no END line/)
+  }
+})
