@@ -25,7 +25,7 @@ interface LoadedConfig {
  * @throws SpindleError `config_invalid` with every fault of all of them at once
  */
 export async function loadConfig(file: string): Promise<LoadedConfig> {
-  const text = readFile(file)
+  const text = readAgentFile(file)
   const said: string[] = []
   const faults: string[] = []
   const attempt: Attempt = async (_, check) => {
@@ -46,6 +46,14 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
   if (config === undefined || faults.length > 0)
     throw new SpindleError('config_invalid', faults.join('\n'))
   return { config, warnings: said }
+}
+
+/** The text of an agent's configuration. @throws SpindleError `config_invalid` where it is rather a server's */
+export function readAgentFile(file: string): string {
+  const text = readFile(file)
+  if (!isServerConfig(text)) return text
+  const fault = `${file} is a server's configuration, by its keys: \`spindle server\` runs it, \`spindle validate\` checks it`
+  throw new SpindleError('config_invalid', fault)
 }
 
 export async function readNamedFiles(named: NamedFiles, attempt: Attempt): Promise<void> {

@@ -19,7 +19,7 @@ import { parseTrustDomain } from '../../spiffe/spiffe-id.ts'
 import { span } from '../output.ts'
 import { linkFileOf } from '../link-files.ts'
 import { readFile } from '../read-file.ts'
-import { readNamedFiles } from '../validate.ts'
+import { readAgentFile, readNamedFiles } from '../validate.ts'
 import type { Verdict } from './verdict.ts'
 import { fail, ok, warn } from './verdict.ts'
 
@@ -41,7 +41,7 @@ export async function readFiles(file: string, isNamed: boolean): Promise<ReadFil
   let config: AgentConfig
   const verdicts: Verdict[] = []
   try {
-    const read = readAgentConfig(readFile(file), { file })
+    const read = readAgentConfig(readAgentFile(file), { file })
     config = read.config
     verdicts.push(judged(about, read.warnings.map(faultLine)))
   } catch (thrown) {

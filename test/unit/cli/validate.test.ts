@@ -102,6 +102,15 @@ test('loadConfig() looks for no files of an attached CA whose keys do not belong
   assert.doesNotMatch(message, /cannot be read|is not a file|EISDIR/)
 })
 
+test('loadConfig() says of the configuration of a server that it is one, and nothing else', async (t) => {
+  const file = writeIn(
+    temporaryFolder(t),
+    'server.yaml',
+    'trustDomain: example.org\nlisten: 0.0.0.0:8081\nnodeAttestors: { joinToken: {} }\n',
+  )
+  assert.match(await faultsOf(file), /server\.yaml is a server's configuration[^\n]*$/)
+})
+
 test('loadConfig() of a text that is no YAML says that alone', async (t) => {
   const file = writeIn(temporaryFolder(t), 'agent.yaml', 'a: [')
   assert.match(await faultsOf(file), /agent\.yaml: 1 fault/)

@@ -67,6 +67,14 @@ test('readFiles takes a configuration that is missing amiss only where it was na
   assert.deepEqual(told((await readFiles(none, false)).verdicts), ['warn configuration'])
 })
 
+test('readFiles says of the configuration of a server that it is one', async (t) => {
+  const text = stringify({ trustDomain: 'example.org', listen: '0.0.0.0:8081' })
+  const file = writeIn(temporaryFolder(t), 'server.yaml', text)
+  const { verdicts } = await readFiles(file, true)
+  assert.deepEqual(told(verdicts), ['fail configuration'])
+  assert.match(verdicts[0]?.detail ?? '', /is a server's configuration/)
+})
+
 test('bundleVerdicts tells how long the bundles of others are good for', async (t) => {
   const ca = (name: string, end: number) =>
     createOperatorCa({ name, notBefore: NOW - 10 * DAY, notAfter: NOW + end })
