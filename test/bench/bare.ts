@@ -5,6 +5,7 @@
  */
 import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import * as grpc from '@grpc/grpc-js'
@@ -121,10 +122,12 @@ server.addService(serviceDefinition(SpiffeWorkloadAPI), {
     done(null, encode(ValidateJWTSVIDResponseSchema, { spiffeId: SPIFFE_ID }))
   },
 })
-server.bindAsync(`unix:${process.argv[2]}`, grpc.ServerCredentials.createInsecure(), (error) => {
-  if (error !== null) throw error
-  process.stdout.write('{"ready":true}\n')
-})
+// Listened on as Spindle does: a thousand clients that come in one moment find a place.
+const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
+createServer((socket) => injector.injectConnection(socket)).listen(
+  { path: process.argv[2], backlog: 4096 },
+  () => process.stdout.write('{"ready":true}\n'),
+)
 createInterface({ input: process.stdin })
   .on('line', () => {
     resource = makeResource()
