@@ -17,9 +17,17 @@ export interface InboundOptions {
   readonly excessive: (id: string, why: string) => void
 }
 
+/** Of one connection; beyond them it is `excessive`. */
+export interface InboundLimits {
+  /** Of a message: told by its head, so that nothing of a longer one is kept. One that is compressed may become any length. */
+  readonly messageBytes: number
+  /** Open at once, those that were refused but not closed included. */
+  readonly streams: number
+}
+
 export interface Inbound {
-  /** Watches a socket from before its first byte is read until it closes. */
-  watch(socket: Socket, id: string): void
+  /** Watches a socket from before its first byte is read until it closes. `limits`: none but those of all. */
+  watch(socket: Socket, id: string, limits?: InboundLimits): void
   close(): void
 }
 
@@ -51,6 +59,7 @@ export function createInbound(options: InboundOptions): Inbound {
     unfinished -= arriving.unfinished
     change()
     unfinished += arriving.unfinished
+    if (arriving.excess !== undefined) return end(arriving, arriving.excess)
     if (unfinished <= options.mostUnfinishedBytes) return
     const [most] = Array.from(connections).sort((a, b) => b.unfinished - a.unfinished)
     if (most !== undefined) end(most, 'holds the most of too many unfinished messages')
@@ -81,8 +90,8 @@ export function createInbound(options: InboundOptions): Inbound {
   subscribe(STREAM_CREATED, onStream)
   subscribe(STREAM_CLOSED, onClosed)
   return {
-    watch(socket, id) {
-      const arriving = new Arriving(id, socket)
+    watch(socket, id, limits) {
+      const arriving = new Arriving(id, socket, limits)
       Object.defineProperty(socket, tag, { value: arriving })
       connections.add(arriving)
       timer ??= clock.after(SWEEP_MS, sweep)
@@ -101,7 +110,11 @@ class Arriving {
   readonly id: string
   /** Bytes that what gRPC keeps of unfinished messages may take up. */
   unfinished = 0
+  /** What it does beyond its own limits. */
+  excess: string | undefined
   readonly #socket: Socket
+  readonly #limits: InboundLimits | undefined
+  #streams = 0
   /** Those with an unfinished message, the oldest first. */
   readonly #unfinished = new Map<Stream, Mark>()
   #read = 0
@@ -110,9 +123,16 @@ class Arriving {
   #dataBytes = 0
   #controlBytes = 0
 
-  constructor(id: string, socket: Socket) {
+  constructor(id: string, socket: Socket, limits: InboundLimits | undefined) {
     this.id = id
     this.#socket = socket
+    this.#limits = limits
+  }
+
+  open(): void {
+    this.#streams += 1
+    const { streams: most = Infinity } = this.#limits ?? {}
+    if (this.#streams > most) this.excess = `has more than ${most} streams open`
   }
 
   take(stream: Stream, chunk: Buffer): void {
@@ -121,6 +141,9 @@ class Arriving {
       this.#unfinished.set(stream, { read: this.#read, parts: this.#parts })
     }
     if (stream.whole) this.#unfinished.delete(stream)
+    const { messageBytes: most = Infinity } = this.#limits ?? {}
+    if (stream.longest > most)
+      this.excess = `sends a message that is compressed, or of over ${most} bytes`
     this.#dataBytes += chunk.length
     this.#parts += 1
     this.#read = this.#socket.bytesRead
@@ -128,6 +151,7 @@ class Arriving {
   }
 
   drop(stream: Stream): void {
+    this.#streams -= 1
     this.#unfinished.delete(stream)
     this.#measure()
   }
@@ -161,6 +185,7 @@ function follow(
   settle: (arriving: Arriving, change: () => void) => void,
 ): void {
   const messages = new Stream()
+  settle(arriving, () => arriving.open())
   stream.on('data', (chunk: Buffer) => settle(arriving, () => arriving.take(messages, chunk)))
   stream.once('close', () => settle(arriving, () => arriving.drop(messages)))
 }
@@ -169,6 +194,8 @@ const HEAD_BYTES = 5
 
 /** Where a message ends and the next begins (gRPC over HTTP/2, Length-Prefixed-Message): a flag, its length in four bytes, it. */
 class Stream {
+  /** Of what the heads of messages said, bytes; Infinity: one is compressed. */
+  longest = 0
   #head = 0
   #length = 0
 
@@ -183,6 +210,7 @@ class Stream {
     for (let at = 0; at < chunk.length;) {
       if (this.#head < HEAD_BYTES) {
         began ||= this.#head === 0
+        if (this.#head === 0 && chunk[at] !== 0) this.longest = Infinity
         // Of what was the flag nothing is left after the fourth byte of the length.
         this.#length = (this.#length * 256 + (chunk[at] ?? 0)) % 2 ** 32
         this.#head += 1
@@ -192,7 +220,9 @@ class Stream {
         this.#length -= step
         at += step
       }
-      if (this.#head === HEAD_BYTES && this.#length === 0) this.#head = 0
+      if (this.#head < HEAD_BYTES) continue
+      this.longest = Math.max(this.longest, this.#length)
+      if (this.#length === 0) this.#head = 0
     }
     return began
   }

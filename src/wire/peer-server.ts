@@ -9,6 +9,7 @@ import * as grpc from '@grpc/grpc-js'
 import type { Clock } from '../runtime/clock.ts'
 import { SpindleError } from '../runtime/errors.ts'
 import { createInbound } from './inbound.ts'
+import type { InboundLimits } from './inbound.ts'
 import { statusOf } from './status.ts'
 import type { Refusal } from './status.ts'
 
@@ -39,6 +40,8 @@ export interface PeerServerOptions<P = unknown> {
   readonly clock: Clock
   /** Stands before every service: what a call of `path` must pass; undefined: nothing. */
   readonly gate?: (path: string, peer: P) => CallCheck | undefined
+  /** Of the connection of a peer, or of one that may not call; undefined: those above alone. */
+  readonly limitsOf?: (peer: P | SpindleError) => InboundLimits | undefined
   /** A connection has sent what no client has reason to send: it is to be closed. */
   readonly excessive: (id: string, why: string) => void
   /** Told of each call of a method there is at its end, also of one that was refused. */
@@ -185,7 +188,7 @@ export function createPeerServer<P extends object>(options: PeerServerOptions<P>
   const take = (socket: Socket, id: string, peer: P | SpindleError): void => {
     connections.set(id, { peer, spoke: false })
     socket.once('close', () => connections.delete(id))
-    inbound.watch(socket, id)
+    inbound.watch(socket, id, options.limitsOf?.(peer))
     injector.injectConnection(socket)
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())

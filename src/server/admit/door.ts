@@ -80,11 +80,18 @@ export interface Door {
 
 /** 500 CSRs, or 1,000 entries of a batch, stay below it. */
 const MOST_MESSAGE_BYTES = 16 * 2 ** 20
+/**
+ * Of who has shown no certificate, or a bad one, and so may attest or ask for the bundle: a proof with its chain of certificates, and
+ * more calls at a time than either needs. What they send is kept while they stand in line.
+ */
+const OF_STRANGERS = { messageBytes: 128 * 2 ** 10, streams: 8 }
 /** An agent whose host went without a word does not hold its place for ever. */
 const KEEPALIVE_MS = 60_000
 const KEEPALIVE_TIMEOUT_MS = 30_000
 /** From the handshake to the first call, and what a peer that may not call has to hear it. */
 const SILENCE_MS = 10_000
+/** Nobody attests for so long: in line for a minute, then some steps of half a minute each. */
+const STRANGER_MS = 5 * 60_000
 /** For the last frames of ended streams to leave. */
 const DRAIN_MS = 500
 /** Every agent of a fleet comes back at once after a restart. */
@@ -101,6 +108,7 @@ export function createDoor(options: DoorOptions): Door {
     clock,
     gate: options.gate,
     ended: options.ended,
+    limitsOf: (peer) => (isStranger(peer) ? OF_STRANGERS : undefined),
     excessive(id, why) {
       const one = open.get(id)
       if (one === undefined) return
@@ -109,13 +117,14 @@ export function createDoor(options: DoorOptions): Door {
     },
   })
   let sequence = 0
-  const secured = ({ socket, address, chain }: Secured): void => {
+  const secured = ({ socket, address, chain }: Secured): boolean => {
     sequence += 1
     const peer = peerBehind(options.verifier, address, chain)
     const one = new Open(`tcp:${sequence}`, { socket, address, peer })
     open.set(one.id, one)
     socket.once('close', () => open.delete(one.id))
     attend(one, options, transport)
+    return !isStranger(peer)
   }
   const handshakes = createHandshakes({ ...options, refused: report.refused, secured })
   const listener = createServer({ noDelay: true }, (socket) => handshakes.take(socket))
@@ -152,8 +161,12 @@ function attend(
     if (refused) one.destroy(peer.message)
     else if (!transport.spoke(id)) one.destroy('no call within 10 s')
   })
+  const age = isStranger(peer)
+    ? clock.after(STRANGER_MS, () => one.destroy('no certificate was shown for 5 min'))
+    : undefined
   socket.once('close', () => {
     silence.cancel()
+    age?.cancel()
     report.closed(one, one.reason)
   })
   Object.defineProperty(socket, 'remoteAddress', { value: id })
@@ -175,6 +188,10 @@ function peerBehind(
       cause: thrown,
     })
   }
+}
+
+function isStranger(peer: ServerPeer | SpindleError): boolean {
+  return peer instanceof SpindleError || (peer.kind === 'remote' && peer.svid === undefined)
 }
 
 class Open implements DoorConnection {

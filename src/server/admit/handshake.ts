@@ -7,6 +7,7 @@ import type { TLSSocket, TlsOptions } from 'node:tls'
 import { toPem } from '../../certs/parse.ts'
 import type { Clock, Timer } from '../../runtime/clock.ts'
 import { addressKey, plainAddress } from '../audit/address.ts'
+import { createPlaces } from './places.ts'
 
 /** The server's own X.509-SVID. */
 export interface DoorKey {
@@ -34,7 +35,8 @@ export interface HandshakesOptions {
   readonly key: DoorKey
   readonly limits: { readonly connections: number; readonly connectionsPerAddress: number }
   readonly clock: Clock
-  readonly secured: (secured: Secured) => void
+  /** Returns whether it has shown who it is: nobody takes its place then. */
+  readonly secured: (secured: Secured) => boolean
   readonly refused: (refusal: HandshakeRefusal) => void
 }
 
@@ -52,30 +54,21 @@ const HANDSHAKE_MS = 10_000
 const MOST_CHAIN = 16
 
 interface Arrival {
-  readonly socket: Socket
+  /** Of TLS once that speaks. */
+  socket: Socket
+  /** Until the handshake is over. */
+  readonly name: string
   readonly address: string
+  readonly key: string
   timer: Timer | undefined
 }
 
 export function createHandshakes(options: HandshakesOptions): Handshakes {
-  const { clock, limits } = options
+  const { clock } = options
   const underWay = new Map<string, Arrival>()
-  /** By addressKey: whoever has an IPv6 address has 2^64 of them. */
-  const byAddress = new Map<string, number>()
-  let count = 0
+  const places = createPlaces<Arrival>(options.limits)
   let stopped = false
 
-  const admit = (key: string): HandshakeRefusal['reason'] | undefined => {
-    if (count >= limits.connections) return 'connection_limit'
-    const open = byAddress.get(key) ?? 0
-    return open >= limits.connectionsPerAddress ? 'address_limit' : undefined
-  }
-  const countUp = (key: string, by: 1 | -1): void => {
-    count += by
-    const left = (byAddress.get(key) ?? 0) + by
-    if (left > 0) byAddress.set(key, left)
-    else byAddress.delete(key)
-  }
   /** Of a connection whose handshake is over, one way or the other; undefined: it is over already. */
   const settle = (name: string): Arrival | undefined => {
     const arrival = underWay.get(name)
@@ -89,6 +82,21 @@ export function createHandshakes(options: HandshakesOptions): Handshakes {
     options.refused({ reason: 'handshake_failed', address: arrival.address, detail })
   }
 
+  /** Another may have to go for it. */
+  const hasPlace = (arrival: Arrival): boolean => {
+    const { reason, leaves, counts } = places.take(arrival)
+    if (reason === undefined) return true
+    const detail = `${counts[0]} of ${counts[1]} connections are this address's`
+    if (leaves === undefined) options.refused({ reason, address: arrival.address, detail })
+    else {
+      settle(leaves.name)
+      leaves.socket.destroy()
+      const why = `it has not shown who it is, and another came: ${detail}`
+      options.refused({ reason, address: leaves.address, detail: why })
+    }
+    return leaves !== undefined
+  }
+
   const server = createServer(secureOptions(options.key))
   server.on('secureConnection', (socket) => {
     // A reset connection must not end the server; HTTP/2 has its own listener for what it needs to know.
@@ -98,7 +106,9 @@ export function createHandshakes(options: HandshakesOptions): Handshakes {
     // A client that offers no protocol at all gets this far.
     if (socket.alpnProtocol !== 'h2')
       return fail(arrival, 'the client does not offer HTTP/2 (ALPN)')
-    options.secured({ socket, address: arrival.address, chain: chainOf(socket) })
+    arrival.socket = socket
+    const { address } = arrival
+    if (options.secured({ socket, address, chain: chainOf(socket) })) places.know(arrival)
   })
 
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) =>
@@ -112,14 +122,9 @@ export function createHandshakes(options: HandshakesOptions): Handshakes {
       if (socket.remoteAddress === undefined || stopped) return void socket.destroy()
       const address = plainAddress(socket.remoteAddress)
       const key = addressKey(address)
-      const reason = admit(key)
-      if (reason !== undefined) {
-        socket.destroy()
-        const detail = `${byAddress.get(key) ?? 0} of ${count} connections are this address's`
-        return options.refused({ reason, address, detail })
-      }
       const name = nameOf(socket)
-      const arrival: Arrival = { socket, address, timer: undefined }
+      const arrival: Arrival = { socket, name, address, key, timer: undefined }
+      if (!hasPlace(arrival)) return void socket.destroy()
       arrival.timer = clock.after(HANDSHAKE_MS, () => {
         settle(name)
         socket.destroy()
@@ -127,9 +132,8 @@ export function createHandshakes(options: HandshakesOptions): Handshakes {
         options.refused({ reason: 'handshake_timeout', address, detail })
       })
       underWay.set(name, arrival)
-      countUp(key, 1)
       socket.once('close', () => {
-        countUp(key, -1)
+        places.leave(arrival)
         fail(settle(name), 'the connection ended in the middle of the handshake')
       })
       server.emit('connection', socket)

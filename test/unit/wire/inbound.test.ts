@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { createInbound } from '../../../src/wire/inbound.ts'
+import type { InboundLimits } from '../../../src/wire/inbound.ts'
 import type { RawHttp2 } from '../../e2e/rig/http2-frames.ts'
 import {
   dataFrame,
@@ -46,6 +47,7 @@ interface Setting {
 async function setUp(
   t: TestContext,
   serve: (stream: ServerHttp2Stream) => void = () => undefined,
+  limits?: InboundLimits,
 ): Promise<Setting> {
   const clock = createManualClock()
   const excessive: string[] = []
@@ -65,7 +67,7 @@ async function setUp(
   let count = 0
   const listener = createServer((socket: Socket) => {
     count += 1
-    inbound.watch(socket, String(count))
+    inbound.watch(socket, String(count), limits)
     http2.emit('connection', socket)
   }).listen(path)
   await once(listener, 'listening')
@@ -115,6 +117,45 @@ test('Inbound counts what a part takes up, however small it is', async (t) => {
   raw.send(grpcHeaders(1, '/'), beginning(1, 0))
   raw.send(...Array.from({ length: 1_000 }, () => dataFrame(1, Buffer.alloc(1))))
   await until(() => excessive.length > 0)
+})
+
+test('Inbound with limits of a connection: a message is too long, or compressed, by what its head says, and streams are too many', async (t) => {
+  const limits = { messageBytes: 1_000, streams: 2 }
+  const { connect, excessive, read } = await setUp(t, undefined, limits)
+  const head = (flag: number, bytes: number): Buffer => {
+    const bytesOfIt = Buffer.alloc(5)
+    bytesOfIt.writeUInt8(flag)
+    bytesOfIt.writeUInt32BE(bytes, 1)
+    return bytesOfIt
+  }
+  const fits = await connect()
+  const whole = Buffer.concat([head(0, 1_000), Buffer.alloc(1_000)])
+  fits.send(grpcHeaders(1, '/'), grpcHeaders(3, '/'), dataFrame(1, whole), dataFrame(3, whole))
+  await read(2 * whole.length)
+  fits.send(reset(1))
+  // What has ended leaves its place.
+  fits.send(grpcHeaders(5, '/'), dataFrame(5, Buffer.concat([whole, whole])))
+  await read(4 * whole.length)
+  assert.deepEqual(excessive, [])
+  const [long, packed, many] = [await connect(), await connect(), await connect()]
+  // Cut in the middle of the head of its second message.
+  long.send(
+    grpcHeaders(1, '/'),
+    dataFrame(1, Buffer.concat([whole, head(0, 1_001).subarray(0, 3)])),
+  )
+  await read(5 * whole.length + 3)
+  assert.deepEqual(excessive, [])
+  long.send(dataFrame(1, head(0, 1_001).subarray(3)))
+  await until(() => excessive.length === 1)
+  packed.send(grpcHeaders(1, '/'), dataFrame(1, head(1, 10)))
+  await until(() => excessive.length === 2)
+  many.send(grpcHeaders(1, '/'), grpcHeaders(3, '/'), grpcHeaders(5, '/'))
+  await until(() => excessive.length === 3)
+  assert.deepEqual(excessive, [
+    '2: sends a message that is compressed, or of over 1000 bytes',
+    '3: sends a message that is compressed, or of over 1000 bytes',
+    '4: has more than 2 streams open',
+  ])
 })
 
 test('Inbound has nothing against messages that are whole, given up, or cut anywhere', async (t) => {

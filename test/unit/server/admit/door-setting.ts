@@ -39,7 +39,7 @@ export interface Setting {
   readonly ended: (string | undefined)[]
   readonly audited: AuditEvent[]
   /** Calls with this certificate, or none, on a connection of its own. */
-  client(key?: DoorKey): () => Promise<string>
+  client(key?: DoorKey): (message?: Buffer) => Promise<string>
   /** A TLS connection that speaks no HTTP/2 by itself. */
   tls(options?: ConnectionOptions): TLSSocket
   /** Waits until `refusals` has this many. */
@@ -118,7 +118,7 @@ export async function setUp(
         'grpc.ssl_target_name_override': 'server.test',
       })
       t.after(() => client.close())
-      return () => ask(client)
+      return (message) => ask(client, message)
     },
     tls(options = {}) {
       const socket = connect({
@@ -158,14 +158,14 @@ function credentials(key: DoorKey | undefined): grpc.ChannelCredentials {
   return grpc.credentials.createSsl(null, Buffer.from(pem), Buffer.from(cert), verify)
 }
 
-function ask(client: grpc.Client): Promise<string> {
+function ask(client: grpc.Client, message?: Buffer): Promise<string> {
   return new Promise((resolve, reject) =>
     client.makeUnaryRequest(
       definition.path,
-      definition.requestSerialize,
+      message === undefined ? definition.requestSerialize : () => message,
       definition.responseDeserialize as (bytes: Buffer) => GetStatusResponse,
       create(GetStatusRequestSchema),
-      { deadline: Date.now() + 5_000 },
+      { deadline: Date.now() + 20_000 },
       (failure, answer) => {
         if (failure === null) resolve(answer!.version)
         else reject(failure)

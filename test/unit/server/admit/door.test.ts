@@ -108,19 +108,16 @@ test('Door counts connections from before the handshake until they close, of one
     [{ connectionsPerAddress: 2 }, 'address_limit'],
     [{ connections: 2 }, 'connection_limit'],
   ] as const) {
-    const { client, port, refused, refusals } = await setUp(t, { limits })
-    const first = raw(t, port)
-    await once(first, 'connect')
-    assert.equal(await client()(), 'anonymous')
+    const { client, port, refused, fleet } = await setUp(t, { limits })
+    const [first, second] = [await fleet.sign('/first'), await fleet.sign('/second')].map(client)
+    const ids = [fleet.id('/first'), fleet.id('/second')]
+    assert.deepEqual([await first!(), await second!()], ids)
     await closing(raw(t, port))
     assert.deepEqual(
       (await refused(1)).map((one) => one.reason),
       [reason],
     )
-    first.destroy()
-    await refused(2)
-    assert.equal(refusals[1]?.reason, 'handshake_failed')
-    assert.equal(await client()(), 'anonymous')
+    assert.deepEqual([await first!(), await second!()], ids)
   }
 })
 
