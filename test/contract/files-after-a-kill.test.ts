@@ -6,10 +6,10 @@ import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { placeFiles } from '../../../../src/os/place/place-files.ts'
-import { swapFolder } from '../../../../src/os/place/swap-folder.ts'
-import { temporaryFolder } from '../../../fakes/folder.ts'
-import { createSeededRandom } from '../../../fakes/random.ts'
+import { placeFiles } from '../../src/os/place/place-files.ts'
+import { swapFolder } from '../../src/os/place/swap-folder.ts'
+import { temporaryFolder } from '../fakes/folder.ts'
+import { createSeededRandom } from '../fakes/random.ts'
 
 const random = createSeededRandom('killed')
 const RULES = {
