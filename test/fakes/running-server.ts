@@ -16,10 +16,15 @@ export interface RunningServer {
   readonly address: { readonly host: string; readonly port: number }
 }
 
-/** Of `example.org`, until the test ends. `more` is added to its configuration; `port` 0 is one that is free. */
+/** Of `example.org`, until the test ends. `more` is added to its configuration; `port` 0 is one that is free; `audit` gets its lines. */
 export async function runServer(
   t: TestContext,
-  { folder = temporaryFolder(t), port = 0, more = '' } = {},
+  {
+    folder = temporaryFolder(t),
+    port = 0,
+    more = '',
+    audit = (_line: string): void => undefined,
+  } = {},
 ): Promise<RunningServer> {
   const text = `trustDomain: example.org
 listen: 127.0.0.1:${port}
@@ -33,7 +38,7 @@ ${more}
     clock: systemClock,
     random: systemRandom,
     log: createLog({ level: 'error', format: 'text', stream: process.stderr, clock: systemClock }),
-    auditStream: { write: () => true },
+    auditStream: { write: audit },
     version: 'test',
   })
   let isUp = true
