@@ -9,16 +9,7 @@ type IdFields = Pick<SPIFFEID, 'trustDomain' | 'path'>
 
 /** Of something in the trust domain: a workload, an agent, a server. @throws SpindleError as `readSpiffeId`, `request_invalid` */
 export function readMemberId(message: IdFields | undefined, own: TrustDomain): SpiffeId {
-  return memberOf(own, readSpiffeId(message))
-}
-
-/** Of a workload: `/spire` and what is below it are SPIRE's own. @throws SpindleError as `readMemberId` */
-export function readWorkloadId(message: IdFields | undefined, own: TrustDomain): SpiffeId {
-  return workloadOf(own, readSpiffeId(message))
-}
-
-/** `id`, which has been read. @throws SpindleError `request_invalid` */
-export function memberOf(own: TrustDomain, id: SpiffeId): SpiffeId {
+  const id = readSpiffeId(message)
   const fault = (why: string): SpindleError =>
     new SpindleError('request_invalid', `"${id}" is not a member of trust domain "${own}"${why}`)
   if (trustDomainOf(id) !== own) throw fault('')
@@ -26,9 +17,10 @@ export function memberOf(own: TrustDomain, id: SpiffeId): SpiffeId {
   return id
 }
 
-/** `id`, which has been read. @throws SpindleError `request_invalid` */
-export function workloadOf(own: TrustDomain, id: SpiffeId): SpiffeId {
-  const path = memberOf(own, id).slice(trustDomainId(own).length)
+/** Of a workload: `/spire` and what is below it are SPIRE's own. @throws SpindleError as `readMemberId` */
+export function readWorkloadId(message: IdFields | undefined, own: TrustDomain): SpiffeId {
+  const id = readMemberId(message, own)
+  const path = id.slice(trustDomainId(own).length)
   if (path === '/spire' || path.startsWith('/spire/'))
     throw new SpindleError(
       'request_invalid',
