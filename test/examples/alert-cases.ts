@@ -144,6 +144,23 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
       'authority_slots{status="prepared",instance="years"}': '0x20',
     },
   },
+  SpindleJwtKeyHasNoSuccessor: {
+    at: '7m',
+    fires: {
+      jwt_authority_active_life_left_ratio: '0.3x20',
+      jwt_authority_active_seconds_left: '7200x20',
+      'jwt_authority_slots{status="prepared"}': '0x20',
+      'authority_slots{status="prepared"}': '1x20',
+    },
+    quiet: {
+      jwt_authority_active_life_left_ratio: '0.3x20',
+      jwt_authority_active_seconds_left: '7200x20',
+      'jwt_authority_slots{status="prepared"}': '1x20',
+      'jwt_authority_active_life_left_ratio{instance="years"}': '0.1x20',
+      'jwt_authority_active_seconds_left{instance="years"}': `${40 * DAY}x20`,
+      'jwt_authority_slots{status="prepared",instance="years"}': '0x20',
+    },
+  },
   SpindleCaEndsSoon: {
     at: '2m',
     fires: {
