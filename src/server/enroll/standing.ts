@@ -44,8 +44,12 @@ export function createStanding(options: StandingOptions): Standing {
 function faultOf(svid: PeerSvid, agent: AttestedAgent | undefined): AgentFault | undefined {
   if (agent === undefined) return 'not-attested'
   if (agent.banned) return 'banned'
-  const isActive = agent.serial === svid.serial || agent.pending?.serial === svid.serial
-  return isActive ? undefined : 'not-active'
+  return isActive(svid, agent) ? undefined : 'not-active'
+}
+
+/** Whether it is one of those the agent may call with: the last one it has shown, or the one it was given after that. */
+export function isActive({ serial }: Pick<PeerSvid, 'serial'>, agent: AttestedAgent): boolean {
+  return agent.serial === serial || agent.pending?.serial === serial
 }
 
 /**

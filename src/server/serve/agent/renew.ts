@@ -7,7 +7,9 @@ import type {
 import { SpindleError } from '../../../runtime/errors.ts'
 import type { AttestedAgent } from '../../../store/model.ts'
 import type { WordedStatus } from '../../../wire/status.ts'
+import { denial } from '../../admit/admission.ts'
 import type { PeerSvid } from '../../admit/peer.ts'
+import { isActive } from '../../enroll/standing.ts'
 import type { Asked } from '../service.ts'
 import { changeKnownAgent } from './change.ts'
 import type { AgentParts } from './parts.ts'
@@ -21,7 +23,9 @@ export async function renewAgent(
   asked: Asked,
   { parts, turns }: { readonly parts: AgentParts; readonly turns: Turns },
 ): Promise<MessageInitShape<typeof RenewAgentResponseSchema>> {
-  const { spiffeId } = callerSvid(asked)
+  const caller = callerSvid(asked)
+  const { spiffeId } = caller
+  const refusalOf = (agent: AttestedAgent | undefined) => refusalFor(caller, asked, agent)
   await turns.renew(asked)
   const refusal = refusalOf(await parts.store.agents.get(spiffeId))
   if (refusal !== undefined) throw refusal
@@ -44,8 +48,14 @@ export function callerSvid({ peer }: Asked): PeerSvid {
   throw new SpindleError('internal', 'a call of an agent has come from somebody else')
 }
 
-function refusalOf(agent: AttestedAgent | undefined): WordedStatus | undefined {
+function refusalFor(
+  caller: PeerSvid,
+  { method }: Asked,
+  agent: AttestedAgent | undefined,
+): WordedStatus | undefined {
   if (agent === undefined) return agentNotFound()
   if (agent.banned) return bannedFrom('renew')
-  return agent.canReattest ? mustReattest() : undefined
+  if (agent.canReattest) return mustReattest()
+  // Evicted, and attested anew, since it was let in: what it had is good for nothing any more.
+  return isActive(caller, agent) ? undefined : denial(method, 'not-active')
 }

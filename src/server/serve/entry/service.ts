@@ -1,9 +1,11 @@
 /** SPIRE's Entry service: registrations for operators, and for agents those they may serve. */
 import { Entry as EntryService } from '../../../gen/spire/api/server/entry/v1/entry_pb.js'
+import type { Entry } from '../../../gen/spire/api/types/entry_pb.js'
 import { parseEntryId } from '../../../registration/server-entry.ts'
 import type { EntryId, ServerEntry } from '../../../registration/server-entry.ts'
 import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
+import { nextTurn } from '../../../runtime/slices.ts'
 import { MOST_A_PAGE } from '../../../store/port.ts'
 import { entryMessage } from '../../../wire/spire/entry.ts'
 import { wordedStatus } from '../../../wire/status.ts'
@@ -18,6 +20,7 @@ import type { EntryServiceParts } from './parts.ts'
 import { EntrySync } from './sync.ts'
 import type { SyncCall } from './sync.ts'
 
+const ENTRIES_A_TURN = 500
 const SYNC_PATH = `/${EntryService.typeName}/${EntryService.method.syncAuthorizedEntries.name}`
 
 export function createEntryService(parts: EntryServiceParts): ApiService {
@@ -70,11 +73,13 @@ function entryAnswers(parts: EntryServiceParts): Answers<typeof EntryService> {
       return entryMessage(entry, outputMask)
     },
     ...entryChanges(parts),
-    getAuthorizedEntries({ outputMask }, { peer }) {
-      const authorized = authorizedEntries(parts, peer)
-      return {
-        entries: authorized.map((entry) => entryMessage(entry, outputMask)),
+    async getAuthorizedEntries({ outputMask }, { peer }) {
+      const messages: Entry[] = []
+      for (const entry of authorizedEntries(parts, peer)) {
+        messages.push(entryMessage(entry, outputMask))
+        if (messages.length % ENTRIES_A_TURN === 0) await nextTurn()
       }
+      return { entries: messages }
     },
   }
 }

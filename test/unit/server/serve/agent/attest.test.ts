@@ -243,7 +243,7 @@ test('an agent’s SVID lives as long as the config says, with the agent’s nam
 test('what changes an agent is answered once the registry shows it', async (t) => {
   const waited: (() => void)[] = []
   const shown = () => new Promise<void>((resolve) => waited.push(resolve))
-  const { attest, call, become } = await setUp(t, {
+  const { attest, call, become, store } = await setUp(t, {
     attestors: () => [believing({ canReattest: false })],
     more: { registry: { shown } },
   })
@@ -263,5 +263,7 @@ test('what changes an agent is answered once the registry shows it', async (t) =
     assert.equal(answered, false)
     waited.pop()!()
     await answer
+    // As if its SVID were the one it calls with.
+    await store.agents.change(NODE, (agent) => agent && { ...agent, serial: '77' })
   }
 })

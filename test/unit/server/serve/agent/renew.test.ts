@@ -19,7 +19,7 @@ const ID = id(PATH)
 
 async function joined(t: TestContext, more: Partial<AttestedAgent> = {}) {
   const setting = await setUp(t)
-  await setting.store.agents.change(ID, () => agent(PATH, { serial: '7', ...more }))
+  await setting.store.agents.change(ID, () => agent(PATH, { serial: '77', ...more }))
   setting.become(bearer(ID))
   return setting
 }
@@ -36,7 +36,7 @@ test('RenewAgent: the next SVID is pending, and the one before stays', async (t)
   const serial = serialNumberOf(svid!.certChain[0]!)
   assert.deepEqual([issued.serial, issued.expiresAt], [serial, leaf.notAfter])
   const known = registry.agent(ID)
-  assert.equal(known?.serial, '7')
+  assert.equal(known?.serial, '77')
   assert.deepEqual(known.pending, { serial, expiresAt: leaf.notAfter })
   // One that was not used is replaced by the next.
   const next = await call(renewAgent, { params: { csr } })
@@ -64,10 +64,42 @@ test('RenewAgent refuses who has to attest, is banned or gone, with SPIRE’s re
   await store.agents.change(ID, () => undefined)
   await refused(5, 'agent not found')
   assert.equal(signer.signed, 0)
-  await store.agents.change(ID, () => agent(PATH))
+  await store.agents.change(ID, () => agent(PATH, { serial: '77' }))
   signer.before = () => store.agents.change(ID, () => undefined)
   await refused(5, 'agent not found')
   assert.equal(await store.agents.get(ID), undefined)
+  const known = agent(PATH, { serial: '77' })
+  await store.agents.change(ID, () => known)
+  signer.before = () => store.agents.change(ID, () => ({ ...known, banned: true }))
+  await refused(7, 'failed to renew: agent is banned', 4)
+  assert.deepEqual(await store.agents.get(ID), { ...known, banned: true })
+})
+
+test('RenewAgent gives nothing for an SVID of before the node was evicted and attested anew', async (t) => {
+  const { call, store, audited, signer } = await joined(t)
+  const anew = agent(PATH, { serial: '78' })
+  signer.before = async () => {
+    await store.agents.change(ID, () => undefined)
+    await store.agents.change(ID, () => anew)
+  }
+  const refused = {
+    code: 7,
+    details: 'authorization denied for method /spire.api.server.agent.v1.Agent/RenewAgent',
+  }
+  // While it is signed for, and before.
+  for (const signed of [1, 1]) {
+    await assert.rejects(call(renewAgent, { params: { csr } }), refused)
+    assert.equal(signer.signed, signed)
+    assert.deepEqual(await store.agents.get(ID), anew)
+  }
+  assert.deepEqual(
+    audited().map(({ event }) => event),
+    ['denied', 'denied'],
+  )
+  signer.before = undefined
+  // The one it was given last, and has not shown yet.
+  await store.agents.change(ID, () => ({ ...anew, pending: { serial: '77', expiresAt: 9 } }))
+  await call(renewAgent, { params: { csr } })
 })
 
 test('RenewAgent wants a CSR that is one', async (t) => {
