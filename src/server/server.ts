@@ -80,7 +80,15 @@ export async function startServer(
   }
   const { ended, refused } = observation
   const doors = await openDoors({ ...parts, ended, refused, seldom })
-  const sync = createSyncService({ ...parts, verifier: doors.verifier })
+  const { random } = environment
+  const sync = createSyncService({
+    ...parts,
+    verifier: doors.verifier,
+    // A SQLite database has no other server.
+    ...(config.store.kind === 'postgres' && {
+      sharing: { serverId: issuing.serverId, store, random },
+    }),
+  })
   const { all, close } = createServices({ ...parts, fleet: sync })
   const services = [sync, ...all]
   const { pruneAgents } = config
@@ -107,6 +115,7 @@ export async function startServer(
       await doors.stop()
       attestors.close()
       await pruning.close()
+      await sync.close()
       // Before what may fail: nobody denies anything any more.
       written.close()
       await issuing.close()

@@ -4,6 +4,8 @@ import fc from 'fast-check'
 import type { SlotStatus, SlotView } from '../../src/authority/authority.ts'
 import { createFeed } from '../../src/runtime/feed.ts'
 import type { RegistryChange } from '../../src/server/enroll/registry.ts'
+import { readingOf } from '../../src/server/publish/fleet-view.ts'
+import type { FleetView, Said } from '../../src/server/publish/fleet-view.ts'
 import type { Steps } from '../../src/server/serve/localauthority/steps.ts'
 import { toGo } from '../../src/server/serve/rotation/plan.ts'
 import { walk } from '../../src/server/serve/rotation/walk.ts'
@@ -16,8 +18,9 @@ import { FULL } from './full.ts'
 /**
  * Random histories of a fleet while its authority is rotated, over and over, by calls that end at any moment. After every step
  * whoever is attested, connected or not, verifies whoever else is, with the bundle it has applied.
+ * One of them is at another server, which writes down what it says some time later.
  */
-type Deed = 'join' | 'connect' | 'leave' | 'apply' | 'sign' | 'evict'
+type Deed = 'join' | 'connect' | 'leave' | 'apply' | 'sign' | 'evict' | 'write'
 type Step =
   { readonly kind: Deed; readonly agent: number } | { readonly kind: 'rotate' | 'hang-up' }
 
@@ -28,7 +31,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
-      kind: fc.constantFrom('join', 'connect', 'leave', 'apply', 'apply', 'sign', 'sign', 'evict'),
+      kind: fc.constantFrom(
+        'join',
+        'connect',
+        'leave',
+        'apply',
+        'apply',
+        'sign',
+        'sign',
+        'evict',
+        'write',
+      ),
       agent: fc.nat(AGENTS - 1),
     }),
   },
@@ -43,7 +56,13 @@ interface Agent {
   applied: number
   /** What signed its SVIDs. */
   holds: string
+  readonly isElsewhere: boolean
+  /** What its server has written down. */
+  written: Said | undefined
 }
+
+const saidOf = ({ connected, applied, holds }: Agent): Said | undefined =>
+  connected ? { sequence: applied, x509: [holds], jwt: [], more: [] } : undefined
 
 class World {
   readonly clock = createManualClock()
@@ -68,6 +87,8 @@ class World {
       connected: false,
       applied: 0,
       holds: '',
+      isElsewhere: at === AGENTS - 1,
+      written: undefined,
     }))
   }
 
@@ -86,7 +107,9 @@ class World {
     const last = this.bundles.length - 1
     if (kind === 'join' && !agent.attested)
       Object.assign(agent, { attested: true, applied: last, holds: this.active })
-    if (kind === 'evict') Object.assign(agent, { attested: false, connected: false })
+    if (kind === 'evict')
+      Object.assign(agent, { attested: false, connected: false, written: undefined })
+    if (kind === 'write') agent.written = saidOf(agent)
     if (kind === 'connect' && agent.attested) agent.connected = true
     if (kind === 'leave') agent.connected = false
     if (kind === 'apply' && agent.connected) agent.applied = last
@@ -111,7 +134,7 @@ class World {
   async settle(): Promise<string> {
     this.#rotate()
     for (let round = 0; round < 4; round++)
-      for (const kind of ['connect', 'apply', 'sign'] as const)
+      for (const kind of ['connect', 'apply', 'sign', 'write'] as const)
         for (let agent = 0; agent < AGENTS; agent++) await this.take({ kind, agent })
     await this.#running
     this.check()
@@ -188,14 +211,22 @@ class World {
     }
   }
 
+  #fleet(): FleetView {
+    const saidBy = (name: SpiffeId): readonly Said[] => {
+      const agent = this.agents.find((each) => each.id === name)!
+      const said = agent.isElsewhere ? agent.written : saidOf(agent)
+      return said === undefined ? [] : [said]
+    }
+    const there = (): readonly SpiffeId[] =>
+      this.agents.flatMap(({ id: name }) => (saidBy(name).length === 0 ? [] : [name]))
+    return {
+      ...readingOf(there, saidBy),
+      everywhere: async () => readingOf(there, saidBy),
+      onProgress: listening(this.#fleetListeners),
+    }
+  }
+
   #parts(): RotationParts {
-    const connected = () => this.agents.filter((agent) => agent.connected)
-    const listening =
-      <L>(listeners: Set<L>) =>
-      (listen: L) => {
-        listeners.add(listen)
-        return () => void listeners.delete(listen)
-      }
     const stored = ({ id: name, attested }: Agent) =>
       attested ? { ...agentValue('/x'), id: name, expiresAt: 2 ** 50 } : undefined
     return {
@@ -216,30 +247,17 @@ class World {
         shown: async () => {},
         onChange: listening(this.#registryListeners),
       },
-      fleet: {
-        get connected() {
-          return connected().length
-        },
-        isConnected: (name) => connected().some((agent) => agent.id === name),
-        haveBundle: (sequence) => ({
-          have: [],
-          behind: connected().flatMap(({ id: name, applied }) =>
-            applied < sequence ? [name] : [],
-          ),
-        }),
-        authoritiesInUse: () => {
-          const held = Map.groupBy(connected(), ({ holds }) => holds)
-          const x509 = Array.from(
-            held,
-            ([name, by]) => [name, new Set(by.map((a) => a.id))] as const,
-          )
-          return { x509: new Map(x509), jwt: new Map() }
-        },
-        onProgress: listening(this.#fleetListeners),
-      },
+      fleet: this.#fleet(),
     }
   }
 }
+
+const listening =
+  <L>(listeners: Set<L>) =>
+  (listen: L) => {
+    listeners.add(listen)
+    return () => void listeners.delete(listen)
+  }
 
 test('an authority is rotated, whatever the agents do: all of them verify each other throughout, and it comes to an end', async () => {
   let rotations = 0

@@ -27,7 +27,7 @@ export function addAuthorityCommands(program: Command, io: Io): void {
   )
     .option('--jwt', 'instead: the key that signs JWT-SVIDs')
     .option('--force', 'wait for nobody: an agent that lacks the new bundle is left behind')
-    .option('--allow-away', 'do not wait for agents that are not connected to this server')
+    .option('--allow-away', 'do not wait for agents that are not connected to any server')
     .option('--wait <duration>', 'how long a step waits before the command ends', secondsOf, 600)
     .action(async (options: RotateOptions) => {
       const { rotateAuthority } = await import('./authority/rotate.ts')

@@ -48,7 +48,7 @@ export class SyncCall implements OpenCall {
   #sent: InFlight | undefined
   #inFlight: InFlight | undefined
   #applied: InFlight | undefined
-  #inUse: InUse = { x509: [], jwt: [] }
+  #inUse: InUse = { x509: [], jwt: [], more: [] }
   /** A part of a round has not left yet, or where it begins is being looked up. */
   #busy = false
   /** Something may have changed meanwhile. */
@@ -145,7 +145,8 @@ export class SyncCall implements OpenCall {
     this.#send(firstRound(from, shall, changed), shall)
   }
 
-  #take({ resumeToken, x509AuthoritiesInUse, jwtAuthoritiesInUse }: Applied): void {
+  #take(said: Applied): void {
+    const { resumeToken, x509AuthoritiesInUse, jwtAuthoritiesInUse } = said
     for (const ids of [x509AuthoritiesInUse, jwtAuthoritiesInUse])
       if (ids.length > MOST_IN_USE || ids.some((id) => id.length > MOST_AUTHORITY_ID))
         throw tooMuch('more than 64 authorities in use, or one of over 256 characters')
@@ -153,14 +154,17 @@ export class SyncCall implements OpenCall {
     const answersRound = this.#inFlight?.token.equals(token) ?? false
     if (!answersRound && !this.#applied?.token.equals(token))
       throw invalid('has applied with a token that is of no round it was sent')
-    this.#inUse = { x509: x509AuthoritiesInUse, jwt: jwtAuthoritiesInUse }
+    const more = (['x509', 'jwt'] as const).filter((kind) =>
+      kind === 'x509' ? said.moreX509AuthoritiesInUse : said.moreJwtAuthoritiesInUse,
+    )
+    this.#inUse = { x509: x509AuthoritiesInUse, jwt: jwtAuthoritiesInUse, more }
     if (answersRound) {
       this.#applied = this.#inFlight
       this.#inFlight = undefined
       if (!this.#busy) this.#deadline?.cancel()
       if (this.#missed) this.changed()
     }
-    this.#context.progressed()
+    this.#context.progressed(this)
   }
 
   /** Ends the call if so. */

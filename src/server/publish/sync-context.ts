@@ -16,6 +16,8 @@ export interface SyncPeer extends RemotePeer {
 export interface InUse {
   readonly x509: readonly string[]
   readonly jwt: readonly string[]
+  /** Of which kinds it holds others too, which it did not name. */
+  readonly more: readonly ('x509' | 'jwt')[]
 }
 
 /** An open call as the others know it. */
@@ -53,7 +55,7 @@ export interface SyncContext {
     of: { readonly before: ReadonlySet<TrustDomain>; readonly wants: ReadonlySet<TrustDomain> },
   ): void
   /** A round was applied, or what is in use has changed. */
-  progressed(): void
+  progressed(call: OpenCall): void
   /** Something went wrong in a call, which ends with it. */
   failed(call: OpenCall, thrown: unknown): void
   /** `error`: what this side ended it with; undefined: the agent went. */

@@ -24,8 +24,10 @@ import { createCalls } from './calls.ts'
 import { changedNames } from './changed-names.ts'
 import { createRoundEncoder } from './encoder.ts'
 import type { FleetView } from './fleet-view.ts'
-import { createFleetView } from './fleet-view.ts'
+import { createFleetView, saidOf } from './fleet-view.ts'
 import { tokenOf } from './resume.ts'
+import { shareReports } from './shared-reports.ts'
+import type { SharedReports, Sharing } from './shared-reports.ts'
 import { SyncCall } from './sync-call.ts'
 import type { SyncStream } from './sync-call.ts'
 import type { OpenCall, SyncContext, SyncPeer } from './sync-context.ts'
@@ -41,6 +43,8 @@ export interface SyncParts {
   readonly verifier: Pick<PeerVerifier, 'faultOf'>
   readonly audit: Audit
   readonly log: Log
+  /** undefined: no other server can be on the store. */
+  readonly sharing?: Pick<Sharing, 'serverId' | 'store' | 'random'>
 }
 
 /** A way in, as server/serve has it. */
@@ -54,6 +58,8 @@ export interface SyncPublishing extends FleetView {
   addTo(way: Way): void
   /** Ends every call with UNAVAILABLE, and takes no more. */
   endStreams(why: string): void
+  /** After the streams have ended. */
+  close(): Promise<void>
 }
 
 const METHOD = `/${SyncService.typeName}/${SyncService.method.sync.name}`
@@ -69,7 +75,19 @@ export function createSyncService(parts: SyncParts): SyncPublishing {
   const calls = createCalls()
   const encoder = createRoundEncoder(clock)
   const listeners = new Set<() => void>()
-  const progressed = onceATurn(listeners)
+  const tell = onceATurn(listeners)
+  const shared: SharedReports | undefined =
+    parts.sharing &&
+    shareReports({
+      ...parts.sharing,
+      clock,
+      log,
+      saidOf: (agent) => saidOf(calls, trustDomain, agent),
+    })
+  const progressed = ({ peer }: OpenCall): void => {
+    shared?.changed(peer.svid.spiffeId)
+    tell()
+  }
   let stopped: string | undefined
 
   const context: SyncContext = {
@@ -90,7 +108,7 @@ export function createSyncService(parts: SyncParts): SyncPublishing {
       calls.delete(spiffeId, call)
       const why = error === undefined ? 'the agent ended it' : statusOf(error).details
       log.debug({ agent: spiffeId, why }, 'a sync stream of an agent has ended')
-      progressed()
+      progressed(call)
     },
   }
 
@@ -102,16 +120,19 @@ export function createSyncService(parts: SyncParts): SyncPublishing {
     const { spiffeId } = peer.svid
     if (calls.count(spiffeId) >= MOST_CALLS)
       return refuse(new SpindleError('limit_reached', `an agent has ${MOST_CALLS} calls at most`))
-    calls.add(spiffeId, new SyncCall(stream, peer, context))
+    const call = new SyncCall(stream, peer, context)
+    calls.add(spiffeId, call)
     log.debug({ agent: spiffeId }, 'an agent has opened a sync stream')
-    progressed()
+    progressed(call)
   }
 
   const unsubscribe = registry.onChange((change) => {
     for (const call of calls.concernedBy(change, trustDomain)) call.changed()
   })
 
-  return Object.assign(createFleetView(calls, trustDomain, listeners), {
+  const elsewhere = async () => (await shared?.ofOthers()) ?? new Map<never, never>()
+  const view = createFleetView(calls, trustDomain, { elsewhere, listeners })
+  return Object.assign(view, {
     addTo(way: Way) {
       way.server.addService(serviceDefinition(SyncService), {
         Sync: (stream: SyncStream & Parameters<Way['peerOf']>[0]) =>
@@ -123,6 +144,9 @@ export function createSyncService(parts: SyncParts): SyncPublishing {
       unsubscribe()
       for (const call of Array.from(calls.all())) call.end(new SpindleError('not_ready', why))
       encoder.close()
+    },
+    async close() {
+      await shared?.close()
     },
   })
 }

@@ -19,7 +19,7 @@ export interface LocalAuthorityParts {
   readonly registry: Pick<Registry, 'shown'>
   readonly audit: Audit
   /** What connected agents hold. */
-  readonly fleet: Pick<FleetView, 'authoritiesInUse'>
+  readonly fleet: Pick<FleetView, 'everywhere'>
 }
 
 export type State = MessageInitShape<typeof AuthorityStateSchema>

@@ -71,10 +71,8 @@ export function createUpstreamSteps(
           'failed to revoke X.509 upstream authority',
           new Error('it is not possible to revoke an untainted root CA'),
         )
-      const { x509 } = fleet.authoritiesInUse()
-      const [holder, ...others] = new Set(
-        [id, ...below].flatMap((each) => Array.from(x509.get(each) ?? [])),
-      )
+      const agents = await fleet.everywhere()
+      const [holder, ...others] = agents.holders('x509', [id, ...below])
       if (holder !== undefined)
         throw new SpindleError(
           'precondition_failed',

@@ -1,21 +1,23 @@
-/** How far the agents are, of all that are attested: those that are connected say so, the others are away. */
+/** How far the agents are, of all that are attested: those that are connected, to whichever server, say so, the others are away. */
 import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
 import type { AttestedAgent } from '../../../store/model.ts'
 import { MOST_A_PAGE } from '../../../store/port.ts'
 import type { Store } from '../../../store/port.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import type { Registry } from '../../enroll/registry.ts'
-import type { FleetView } from '../../publish/fleet-view.ts'
+import type { FleetReading, FleetView } from '../../publish/fleet-view.ts'
 
 export interface Muster {
   readonly connected: number
   /** Connected, and without the bundle, or with SVIDs of an authority that is to go. */
   readonly behind: readonly SpiffeId[]
-  /** Attested, and not connected to this server. */
+  /** Attested, and not connected to any server. */
   readonly away: readonly SpiffeId[]
 }
 
 export interface Roll {
+  /** Asks what other servers know, unless it did so a moment ago. @throws SpindleError `store_unavailable` */
+  look(): Promise<void>
   /** @param needs the own bundle of which sequence, and of what kind which authorities shall be needed by nobody */
   muster(needs: {
     readonly sequence: number
@@ -29,8 +31,10 @@ export interface RollParts {
   readonly clock: Clock
   readonly store: Pick<Store, 'agents'>
   readonly registry: Pick<Registry, 'agent' | 'onChange'>
-  readonly fleet: Pick<FleetView, 'connected' | 'isConnected' | 'haveBundle' | 'authoritiesInUse'>
+  readonly fleet: Pick<FleetView, 'everywhere'>
 }
+
+const LOOK_MS = 1_000
 
 /** Reads who is attested once, and follows it from then on. @throws SpindleError `store_unavailable` */
 export async function openRoll({ clock, store, registry, fleet }: RollParts): Promise<Roll> {
@@ -42,7 +46,14 @@ export async function openRoll({ clock, store, registry, fleet }: RollParts): Pr
   const close = registry.onChange((change) => {
     for (const id of change.agents) set(id, registry.agent(id))
   })
+  let fleetNow: FleetReading
+  let lookedAt: number
+  const look = async (): Promise<void> => {
+    fleetNow = await fleet.everywhere()
+    lookedAt = clock.monotonic()
+  }
   try {
+    await look()
     let token: string | undefined
     do {
       const page = await store.agents.list({ banned: false }, { limit: MOST_A_PAGE, token })
@@ -57,15 +68,18 @@ export async function openRoll({ clock, store, registry, fleet }: RollParts): Pr
     Math.max(expiresAt, pending?.expiresAt ?? 0) > clock.now()
   return {
     close,
+    async look() {
+      if (clock.monotonic() - lookedAt >= LOOK_MS) await look()
+    },
     muster({ sequence, kind, unneeded }) {
-      const behind = new Set(fleet.haveBundle(sequence).behind)
-      const inUse = fleet.authoritiesInUse()[kind]
-      for (const id of unneeded) for (const agent of inUse.get(id) ?? []) behind.add(agent)
+      const behind = new Set(fleetNow.haveBundle(sequence).behind)
+      if (unneeded.length > 0)
+        for (const agent of fleetNow.holders(kind, unneeded)) behind.add(agent)
       const away = Array.from(agents.values()).filter(
-        (agent) => lives(agent) && !fleet.isConnected(agent.id),
+        (agent) => lives(agent) && !fleetNow.isConnected(agent.id),
       )
       return {
-        connected: fleet.connected,
+        connected: fleetNow.connected,
         behind: Array.from(behind),
         away: away.map(({ id }) => id),
       }

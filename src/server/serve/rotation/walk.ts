@@ -50,8 +50,8 @@ const STEPS = {
 const WAIT_S = 600
 /** A fleet that gets ready is looked at, and told of, no more often. */
 const PAUSE_MS = 200
-/** What only time changes (SVIDs that expire) is seen after this long. */
-const LOOK_MS = 5_000
+/** What only time changes (SVIDs that expire), and what other servers have written down, is seen after this long. */
+const LOOK_MS = 1_000
 const MOST_NAMED = 20
 /** Prepare, activate, taint and revoke, and the same again where somebody else has a hand in it. */
 const MOST_STEPS = 16
@@ -118,6 +118,7 @@ async function* untilReady(
   let told = ''
   try {
     while (!signal.aborted && sameStep(plan, planNow(parts, way))) {
+      await roll.look()
       const muster = roll.muster(needs)
       const waitsFor = request.force ? [] : hindrances(parts, way, { plan, muster })
       const progress = progressOf(plan, muster, waitsFor.join('; '))
@@ -147,7 +148,7 @@ function hindrances(
   const why: string[] = []
   if (behind.length > 0) why.push(`${agents(behind, 'connected ')} ${what}: ${names(behind)}`)
   if (away.length > 0 && !request.allowAway)
-    why.push(`${agents(away)} not connected to this server: ${names(away)}`)
+    why.push(`${agents(away)} not connected to any server: ${names(away)}`)
   if (step !== 'revoke') return why
   if (kind === 'x509' && old.includes(issuing.svid.current.authorityId))
     why.push("the server's own SVID to be replaced")

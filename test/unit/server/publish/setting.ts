@@ -29,6 +29,7 @@ type Request = NonNullable<
 export interface Applying {
   readonly x509AuthoritiesInUse?: string[]
   readonly jwtAuthoritiesInUse?: string[]
+  readonly moreX509AuthoritiesInUse?: boolean
 }
 
 /** The agent's end of a call. */

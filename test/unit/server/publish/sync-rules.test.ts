@@ -4,6 +4,7 @@ import { SyncResponseSchema } from '#spindle/sync/v1/sync_pb.js'
 import { toBinary } from '@bufbuild/protobuf'
 import { parseCertificate } from '../../../../src/certs/parse.ts'
 import { status } from '../../../../src/runtime/grpc-status.ts'
+import { settle } from '../../../fakes/clock.ts'
 import { bundle, entry, id, td } from '../../../fakes/store-values.ts'
 import { becomes, setUp } from './setting.ts'
 import type { AgentCall, Setting } from './setting.ts'
@@ -154,21 +155,21 @@ test('Sync knows which agents have a bundle, and which authorities they hold SVI
   other.applied(round!.resumeToken, { x509AuthoritiesInUse: ['x2'] })
   await becomes(service, () => service.haveBundle(1).have.length === 2)
   const b = id('/spire/agent/b')
-  assert.deepEqual(service.authoritiesInUse(), {
-    x509: new Map([
-      [shown, new Set([a, b])],
-      ['x1', new Set([a])],
-      ['x2', new Set([a, b])],
-    ]),
-    jwt: new Map([['k', new Set([a])]]),
-  })
+  const held = (...ids: string[]): string[] => Array.from(service.holders('x509', ids)).sort()
+  assert.deepEqual([held(shown), held('x1'), held('x2', 'x1')], [[a, b], [a], [a, b]])
+  assert.deepEqual([held('k'), held()], [[], []])
+  assert.deepEqual(service.holders('jwt', ['k', 'x2']), new Set([a]))
+  // Whoever cannot name all it holds may hold anything.
+  agent.applied(token, { x509AuthoritiesInUse: ['x1', 'x2'], moreX509AuthoritiesInUse: true })
+  await becomes(service, () => held('another').length === 1)
+  assert.deepEqual([held('another'), held('x1'), service.holders('jwt', ['k']).size], [[a], [a], 0])
   await own(2)
   const [next] = await agent.round()
   await other.round()
   assert.deepEqual(service.haveBundle(2), { have: [], behind: [a, b] })
   // Between the round and its `applied` the agent may tell of what it holds with the token it had.
   agent.applied(token, { x509AuthoritiesInUse: ['x2'] })
-  await becomes(service, () => !service.authoritiesInUse().x509.has('x1'))
+  await becomes(service, () => held('x1').length === 0)
   assert.deepEqual(service.haveBundle(2).have, [])
   agent.applied(next!.resumeToken, { x509AuthoritiesInUse: ['x3'] })
   await becomes(service, () => service.haveBundle(2).have.length === 1)
@@ -176,7 +177,8 @@ test('Sync knows which agents have a bundle, and which authorities they hold SVI
   assert.equal(service.isConnected(a), true)
   agent.cancel()
   await becomes(service, () => !service.isConnected(a))
-  assert.deepEqual(Array.from(service.authoritiesInUse().x509.keys()), ['x2', shown])
+  assert.deepEqual([held('x2'), held(shown), held('x3')], [[b], [b], []])
+  assert.deepEqual((await service.everywhere()).holders('x509', ['x2']), new Set([b]))
 })
 
 test('Sync ends the call of an agent whose SVID an authority signed that is trusted no longer', async (t) => {
@@ -205,8 +207,11 @@ test('Sync keeps the version an agent says it runs, if it can be shown', async (
     const agent = call(key)
     agent.open(Buffer.alloc(0), said)
     await agent.round()
+    const late = performance.now() + 20_000
+    const stored = async () => (await store.agents.get(a))?.version
+    while ((await stored()) !== kept && performance.now() < late) await settle()
     await registry.refreshed()
-    assert.equal((await store.agents.get(a))?.version, kept)
+    assert.equal(await stored(), kept)
     agent.cancel()
     await agent.ended()
   }

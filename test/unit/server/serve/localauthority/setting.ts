@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test'
 import type { AuditEvent } from '../../../../../src/server/audit/audit.ts'
 import { openRegistry } from '../../../../../src/server/enroll/open-registry.ts'
+import { readingOf } from '../../../../../src/server/publish/fleet-view.ts'
 import { createLocalAuthorityService } from '../../../../../src/server/serve/localauthority/service.ts'
 import type { SpiffeId } from '../../../../../src/spiffe/spiffe-id.ts'
 import { createLog } from '../../../../../src/telemetry/log.ts'
@@ -27,7 +28,16 @@ export async function createSetting(t: TestContext, config?: string) {
     registry,
     issuing,
     audit: { write: (...events: readonly AuditEvent[]) => void audited.push(...events) },
-    fleet: { authoritiesInUse: () => ({ x509: held, jwt: new Map<string, Set<SpiffeId>>() }) },
+    fleet: {
+      everywhere: async () =>
+        readingOf(
+          () => new Set(Array.from(held.values()).flatMap((agents) => [...agents])),
+          (agent) => {
+            const x509 = Array.from(held).flatMap(([one, by]) => (by.has(agent) ? [one] : []))
+            return [{ x509, jwt: [], more: [] }]
+          },
+        ),
+    },
     faulted: (_: string, thrown: unknown) => void faults.push(thrown),
   }
   const call = callsOf(createLocalAuthorityService(parts))

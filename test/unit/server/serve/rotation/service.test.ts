@@ -78,7 +78,7 @@ test('Rotate: an agent that is away is waited for, told of, and left behind only
   assert.deepEqual([last?.awayAgents, last?.away, last?.readyAgents], [1, [B], 1])
   const [code, details] = failure(call) ?? []
   assert.equal(code, status.FAILED_PRECONDITION)
-  assert.match(String(details), /waits for 1 agent not connected to this server: .*\/b/)
+  assert.match(String(details), /waits for 1 agent not connected to any server: .*\/b/)
   assert.equal(active(), first)
   const again = rotate({ allowAway: true })
   await reach(again, () => false)

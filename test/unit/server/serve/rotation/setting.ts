@@ -36,13 +36,7 @@ function createFakeFleet(): FakeFleet {
   const progressed = (): void => {
     for (const listen of listeners) listen()
   }
-  const inUse = (kind: 'x509' | 'jwt') => {
-    const holders = new Map<string, Set<SpiffeId>>()
-    for (const [name, told] of agents)
-      for (const one of told[kind]) holders.set(one, new Set([...(holders.get(one) ?? []), name]))
-    return holders
-  }
-  return {
+  const fleet: FakeFleet = {
     get connected() {
       return agents.size
     },
@@ -55,7 +49,13 @@ function createFakeFleet(): FakeFleet {
         behind: all.filter((one) => !has(one)).map(([name]) => name),
       }
     },
-    authoritiesInUse: () => ({ x509: inUse('x509'), jwt: inUse('jwt') }),
+    holders: (kind, ids) =>
+      new Set(
+        Array.from(agents).flatMap(([name, told]) =>
+          told[kind].some((one) => ids.includes(one)) ? [name] : [],
+        ),
+      ),
+    everywhere: async () => fleet,
     onProgress(listen) {
       listeners.add(listen)
       return () => void listeners.delete(listen)
@@ -73,6 +73,7 @@ function createFakeFleet(): FakeFleet {
       progressed()
     },
   }
+  return fleet
 }
 
 export const A = id('/spire/agent/a')
