@@ -1,5 +1,7 @@
 /** The client certificate of a connection by our own rules: OpenSSL proves that the client holds its key, nothing else. */
+import type { AsymmetricKeyDetails } from 'node:crypto'
 import { parseCertificate, verifyX509Svid } from '../../certs/parse.ts'
+import type { ParsedCertificate } from '../../certs/parse.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { TrustDomain } from '../../spiffe/spiffe-id.ts'
@@ -17,6 +19,10 @@ export interface PeerVerifier {
   /** Why an SVID that was verified is good no longer: it has expired, or the authority that signed it is gone. */
   faultOf(svid: PeerSvid): 'expired' | 'untrusted' | undefined
 }
+
+/** Of RSA keys between a client's and an authority: it makes them up itself, and a signature is checked with each, many times. */
+const MOST_RSA_BITS = 8192
+const MOST_EXPONENT = 2n ** 31n
 
 /** An authority, or a certificate between it and the leaf, ends by itself too; nothing tells of it. */
 const LOOK_AGAIN_MS = 10_000
@@ -39,6 +45,7 @@ export function createPeerVerifier({ clock, authorities }: PeerVerifierOptions):
   return {
     verify(chain) {
       try {
+        checkCost(chain)
         const { spiffeId, ...verdict } = check(chain)
         const leaf = parseCertificate(chain[0]!, 'the client certificate')
         const { notAfter, authorityKeyId: authorityId } = leaf
@@ -61,6 +68,25 @@ export function createPeerVerifier({ clock, authorities }: PeerVerifierOptions):
       verdicts.set(svid, { ...now, trusted })
       return trusted ? undefined : 'untrusted'
     },
+  }
+}
+
+/** @throws SpindleError `certificate_invalid` */
+function checkCost(chain: readonly Uint8Array[]): void {
+  for (const der of chain.slice(1)) {
+    const { x509 } = parseCertificate(der, 'a certificate of the chain')
+    const { modulusLength = 0, publicExponent = 3n } = keyDetails(x509)
+    if (modulusLength > MOST_RSA_BITS || publicExponent >= MOST_EXPONENT)
+      throw new SpindleError('certificate_invalid', 'the chain has an RSA key that is not in use')
+  }
+}
+
+/** Of a key that cannot be read none: no signature is checked with it. */
+function keyDetails(x509: ParsedCertificate['x509']): AsymmetricKeyDetails {
+  try {
+    return x509.publicKey.asymmetricKeyDetails ?? {}
+  } catch {
+    return {}
   }
 }
 

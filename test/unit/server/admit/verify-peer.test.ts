@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
 import { parseCertificate } from '../../../../src/certs/parse.ts'
 import { createPeerVerifier } from '../../../../src/server/admit/verify-peer.ts'
@@ -81,4 +82,27 @@ test('PeerVerifier takes no certificate that is not made to authenticate a clien
     code: 'svid_refused',
     message: /client/,
   })
+})
+
+test('PeerVerifier takes no chain with a key that a client has made up to keep it busy', async () => {
+  const clock = createManualClock({ now: NOW })
+  const ca = await makeCa()
+  const leaf = await makeLeaf({ by: ca })
+  const verifier = createPeerVerifier({
+    clock,
+    authorities: () => bundlesOf({ 'example.org': [ca] }),
+  })
+  const verified = async (bits: number, exponent: string): Promise<string> => {
+    const modulus = Buffer.alloc(bits / 8, 0xff)
+    const jwk = { kty: 'RSA', n: modulus.toString('base64url'), e: exponent }
+    const key = createPublicKey({ format: 'jwk', key: jwk })
+    const spki = key.export({ type: 'spki', format: 'der' })
+    const dear = await makeCa({ by: ca, key: { ...leaf.key, spki } })
+    return verifier.verify([leaf.der, dear.der]).spiffeId
+  }
+  const refusal = { code: 'svid_refused', message: /RSA key/ }
+  assert.equal(await verified(8192, 'AQAB'), 'spiffe://example.org/web')
+  await assert.rejects(verified(8200, 'AQAB'), refusal)
+  // 2^31 and a little.
+  await assert.rejects(verified(2048, 'gAAAAQ'), refusal)
 })
