@@ -1,6 +1,7 @@
-/** Files a configuration names, read to be judged. */
-import { readLimited } from '../os/files.ts'
+/** Files a configuration names, read to be judged, and those that are named with a command. */
+import { readLimited, readToEnd } from '../os/files.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
+import type { Io } from './io.ts'
 
 const MOST_BYTES = 64 * 2 ** 20
 
@@ -15,9 +16,36 @@ export function readFile(path: string): string {
   try {
     return readLimited(path, MOST_BYTES).toString('utf8')
   } catch (thrown) {
-    if (thrown instanceof SpindleError) throw thrown
-    throw new SpindleError('config_invalid', `${path} cannot be read: ${messageOf(thrown)}`, {
-      cause: thrown,
-    })
+    throw unreadable(path, thrown)
   }
+}
+
+export interface Given {
+  readonly text: string
+  /** For people: the path, or `standard input`. */
+  readonly place: string
+}
+
+/**
+ * A file that is named with a command, which may be a pipe too; `-`, or undefined, is standard input.
+ * @throws SpindleError `config_invalid`; `usage` where standard input is a terminal
+ */
+export async function readGiven(io: Pick<Io, 'input'>, path = '-'): Promise<Given> {
+  if (path !== '-' && path !== '/dev/stdin') {
+    try {
+      return { text: (await readToEnd(path, MOST_BYTES)).toString('utf8'), place: path }
+    } catch (thrown) {
+      throw unreadable(path, thrown)
+    }
+  }
+  const text = await io.input?.()
+  if (text === undefined) throw new SpindleError('usage', 'standard input is a terminal')
+  return { text, place: 'standard input' }
+}
+
+function unreadable(path: string, cause: unknown): SpindleError {
+  if (cause instanceof SpindleError) return cause
+  return new SpindleError('config_invalid', `${path} cannot be read: ${messageOf(cause)}`, {
+    cause,
+  })
 }

@@ -118,6 +118,29 @@ export function readWithMode(path: string, maxBytes: number, flags = 0): FileCon
   }
 }
 
+/**
+ * What somebody names on the spot, which may be a pipe, as a shell's `<(command)` is: to its end, however long that takes.
+ * @throws SpindleError `config_invalid` where it is larger, or a folder; the error of the file system
+ */
+export async function readToEnd(path: string, maxBytes: number): Promise<Buffer> {
+  const file = await open(path, 'r')
+  try {
+    if ((await file.stat()).isDirectory())
+      throw new SpindleError('config_invalid', `${path} is a folder`)
+    const chunks: Buffer[] = []
+    let left = maxBytes
+    for await (const chunk of file.createReadStream({ autoClose: false })) {
+      chunks.push(chunk as Buffer)
+      left -= (chunk as Buffer).length
+      if (left < 0)
+        throw new SpindleError('config_invalid', `${path} is larger than ${maxBytes} bytes`)
+    }
+    return Buffer.concat(chunks)
+  } finally {
+    await file.close()
+  }
+}
+
 /** Small enough that hashing one does not hold the event loop for more than about a millisecond. */
 const SLICE_BYTES = 1024 * 1024
 

@@ -3,11 +3,13 @@ import { execFileSync } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { appendFileSync, openSync, closeSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { chmodSync, constants, mkdirSync, symlinkSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import {
   atomicWrite,
   readLimited,
+  readToEnd,
   readWithMode,
   removeTemporaries,
   sha256OfOpenFile,
@@ -63,6 +65,23 @@ test('readLimited refuses a FIFO and a folder without waiting for a writer', (t)
   for (const path of [fifo, folder]) {
     assert.throws(() => readLimited(path, 10), { message: /is not a file/ })
   }
+})
+
+test('readToEnd reads a file or a pipe to its end, up to the limit, and no folder', async (t) => {
+  const folder = temporaryFolder(t)
+  const text = 'x'.repeat(200_000)
+  const file = writeIn(folder, 'file', text)
+  assert.equal((await readToEnd(file, text.length)).toString(), text)
+  const fifo = join(folder, 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const [piped] = await Promise.all([readToEnd(fifo, text.length), writeFile(fifo, text)])
+  assert.equal(piped.toString(), text)
+  const refuses = (path: string, most: number) =>
+    assert.rejects(readToEnd(path, most), { code: 'config_invalid' })
+  await refuses(file, text.length - 1)
+  await refuses('/dev/zero', 100)
+  await refuses(folder, 100)
+  await assert.rejects(readToEnd(join(folder, 'none'), 100), { code: 'ENOENT' })
 })
 
 test('readWithMode gives the mode of the very file it read, and follows no link if told so', (t) => {

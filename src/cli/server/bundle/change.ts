@@ -8,7 +8,6 @@ import {
 import type { BundleSchema } from '#spire/api/types/bundle_pb.js'
 import type { Status } from '#spire/api/types/status_pb.js'
 import { readTrustAnchorsPem } from '../../../certs/parse.ts'
-import { SpindleError } from '../../../runtime/errors.ts'
 import { status } from '../../../runtime/grpc-status.ts'
 import type { Bundle } from '../../../spiffe/bundle.ts'
 import { parseBundle } from '../../../spiffe/bundle.ts'
@@ -16,7 +15,7 @@ import type { TrustDomain } from '../../../spiffe/spiffe-id.ts'
 import { naming, readTrustDomain } from '../../../wire/spire/spiffe-id.ts'
 import type { Io } from '../../io.ts'
 import { CommandFailed } from '../../io.ts'
-import { readFile } from '../../read-file.ts'
+import { readGiven } from '../../read-file.ts'
 import { rendered, withServer } from '../ask.ts'
 import type { BundleFormat, DeleteMode, FormatOptions } from '../given.ts'
 import type { ServerOptions } from '../options.ts'
@@ -27,11 +26,9 @@ export async function setBundle(
 ): Promise<void> {
   const { path, format } = options
   const trustDomain = naming('--id', () => readTrustDomain(options.id))
-  const text = path === undefined ? await io.input?.() : readFile(path)
-  if (text === undefined)
-    throw new SpindleError('usage', '--path is missing, and standard input is a terminal')
-  const place = path ?? 'standard input'
-  const { bundle, notes } = readBundle(trustDomain, { text, format, place })
+  const given = await readGiven(io, path)
+  const { place } = given
+  const { bundle, notes } = readBundle(trustDomain, { ...given, format })
   for (const note of notes) io.err(`${place}: ${note}\n`)
   const method = BundleService.method.batchSetFederatedBundle
   const value = await withServer(options, (server) => server.call(method, { bundle: [bundle] }))

@@ -13,12 +13,12 @@ import { readJson } from '../../../config/text/json-text.ts'
 import { located, readYaml } from '../../../config/text/source-text.ts'
 import type { PathFault, Source } from '../../../config/text/source-text.ts'
 import { parseSelector } from '../../../registration/selector.ts'
-import { SpindleError, messageOf } from '../../../runtime/errors.ts'
+import { messageOf } from '../../../runtime/errors.ts'
 import { parseSpiffeId } from '../../../spiffe/spiffe-id.ts'
 import { selectorMessage } from '../../../wire/spire/entry.ts'
 import { spiffeIdMessage } from '../../../wire/spire/spiffe-id.ts'
 import type { Io } from '../../io.ts'
-import { readFile } from '../../read-file.ts'
+import { readGiven } from '../../read-file.ts'
 
 /** What a key's value means, or undefined where it is none that it may have. */
 type Read = (value: unknown) => unknown
@@ -191,9 +191,7 @@ export async function readIds(io: Io, path: string): Promise<readonly string[]> 
 }
 
 async function readSource(io: Io, path: string): Promise<{ source: Source; file: string }> {
-  const file = path === '-' ? 'standard input' : path
-  const given = path === '-' ? await io.input?.() : readFile(path)
-  if (given === undefined) throw new SpindleError('usage', 'standard input is a terminal')
+  const { text: given, place: file } = await readGiven(io, path)
   const source = /^\uFEFF?\s*[{[]/.test(given) ? readJson(given) : readYaml(given)
   if (source.faults.length > 0) throw new ConfigError(file, source.faults)
   return { source, file }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { writeIn } from '../../../fakes/folder.ts'
 import { masked, startOperator } from './setting.ts'
@@ -158,4 +161,29 @@ Selector         : unix:uid:1001
 
 `,
   )
+})
+
+test('files that are named with a command may be pipes, and /dev/stdin is standard input', async (t) => {
+  const { folder, out } = await startOperator(t)
+  const fifo = join(folder, 'fifo')
+  execFileSync('mkfifo', [fifo])
+  const data = JSON.stringify(DATA)
+  const [made] = await Promise.all([out(`entry import ${fifo}`), writeFile(fifo, data)])
+  assert.match(made, /^2 created, 0 there already, 0 failed$/m)
+  assert.match(
+    await out('entry import /dev/stdin', data),
+    /^0 created, 2 there already, 0 failed$/m,
+  )
+  const [deleted] = await Promise.all([
+    out(`entry delete -file ${fifo}`),
+    writeFile(fifo, '{"ids": ["blog"]}'),
+  ])
+  assert.match(deleted, /^Deleted entry with ID: blog$/m)
+  const pem = await out('bundle show')
+  const [set] = await Promise.all([
+    out(`bundle set -id one.test -path ${fifo}`),
+    writeFile(fifo, pem),
+  ])
+  assert.equal(set, 'bundle set.\n')
+  assert.equal(await out('bundle set -id one.test -path -', pem), 'bundle set.\n')
 })
