@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { removeTemporaries } from './files.ts'
@@ -16,7 +16,25 @@ export interface StateFolder {
  * @throws SpindleError `socket_unusable` for a folder others may write, `config_invalid` where another agent holds it
  */
 export function openStateFolder(libc: Libc, folder: string, uid: number): StateFolder {
+  const held = holdFolder(libc, folder, { uid, key: 'stateDir' })
+  // What an agent that was killed had half written may hold a key.
+  removeTemporaries(folder)
+  return held
+}
+
+/**
+ * The same of a folder that holds something else of one process alone.
+ * @param how.key of the config, for messages
+ * @param how.beside a folder that is held already: where it is the same one, by whatever name, there is nothing more to hold
+ */
+export function holdFolder(
+  libc: Libc,
+  folder: string,
+  how: { readonly uid: number; readonly key: string; readonly beside?: string },
+): StateFolder {
+  const { uid, key, beside } = how
   ensureSafeFolder(folder, { uid, folderMode: 0o700 })
+  if (beside !== undefined && isSame(folder, beside)) return { close: () => undefined }
   const path = join(folder, '.lock')
   const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
   let fd: number
@@ -25,17 +43,27 @@ export function openStateFolder(libc: Libc, folder: string, uid: number): StateF
   } catch (thrown) {
     throw new SpindleError(
       'config_invalid',
-      `stateDir: ${path} cannot be opened: ${messageOf(thrown)}`,
+      `${key}: ${path} cannot be opened: ${messageOf(thrown)}`,
     )
   }
   if (libc.lock(fd) !== 0) {
     closeSync(fd)
     throw new SpindleError(
       'config_invalid',
-      `stateDir: ${folder} is in use by another agent or server`,
+      `${key}: ${folder} is in use by another agent or server`,
     )
   }
-  // What an agent that was killed had half written may hold a key.
-  removeTemporaries(folder)
-  return { close: () => closeSync(fd) }
+  let isHeld = true
+  return {
+    close() {
+      // A second time it would be the descriptor of something else.
+      if (isHeld) closeSync(fd)
+      isHeld = false
+    },
+  }
+}
+
+function isSame(folder: string, other: string): boolean {
+  const [one, two] = [statSync(folder), statSync(other)]
+  return one.dev === two.dev && one.ino === two.ino
 }

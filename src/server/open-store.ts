@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import { parsePostgresUrl } from '../config/server/postgres-url.ts'
 import type { StoreConfig } from '../config/server/server-config.ts'
 import { readWithMode, readLimited } from '../os/files.ts'
-import { ensureSafeFolder } from '../os/safe-folder.ts'
+import type { Libc } from '../os/libc.ts'
+import { holdFolder } from '../os/state-folder.ts'
 import { SpindleError, messageOf } from '../runtime/errors.ts'
 import { openStore } from '../store/open.ts'
 import type { StoreOptions } from '../store/open.ts'
@@ -13,16 +14,36 @@ const MOST_URL_BYTES = 8192
 const MOST_CA_BYTES = 1024 * 1024
 const OTHERS = 0o007
 
-/** @throws SpindleError as `openStore`, and `config_invalid` for a file that cannot be used */
-export function openConfiguredStore(
+interface Surroundings extends Omit<StoreOptions, 'engine'> {
+  readonly uid: number
+  readonly libc: Libc
+  /** Held by this server. */
+  readonly stateDir: string
+}
+
+/** @throws SpindleError as `openStore`, and `config_invalid` for a file that cannot be used, or that another server has */
+export async function openConfiguredStore(
   config: StoreConfig,
-  { uid, ...parts }: Omit<StoreOptions, 'engine'> & { readonly uid: number },
+  { uid, libc, stateDir, ...parts }: Surroundings,
 ): Promise<Store> {
-  if (config.kind === 'sqlite') {
-    ensureSafeFolder(dirname(config.file), { uid, folderMode: 0o700 })
-    return openStore({ ...parts, engine: { kind: 'sqlite', path: config.file } })
+  if (config.kind === 'postgres')
+    return await openStore({ ...parts, engine: { kind: 'postgres', target: targetOf(config) } })
+  // Nobody hears of what another server changes in a file: of a ban, say.
+  const how = { uid, key: 'store.file', beside: stateDir }
+  const folder = holdFolder(libc, dirname(config.file), how)
+  try {
+    const store = await openStore({ ...parts, engine: { kind: 'sqlite', path: config.file } })
+    return {
+      ...store,
+      async close() {
+        await store.close()
+        folder.close()
+      },
+    }
+  } catch (thrown) {
+    folder.close()
+    throw thrown
   }
-  return openStore({ ...parts, engine: { kind: 'postgres', target: targetOf(config) } })
 }
 
 function targetOf({ url, urlFile }: Extract<StoreConfig, { kind: 'postgres' }>) {

@@ -50,7 +50,11 @@ export async function startServer(
   // Whoever runs on this folder already must not have its CA touched.
   const stateFolder = openStateFolder(kernel.libc, config.stateDir, uid)
   const observation = createObservation(environment)
-  const store = observation.store(await openConfiguredStore(config.store, { ...environment, uid }))
+  const { libc } = kernel
+  const { stateDir } = config
+  const store = observation.store(
+    await openConfiguredStore(config.store, { ...environment, uid, libc, stateDir }),
+  )
   const registry = await openRegistry({ ...environment, store, trustDomain })
   const issuing = observation.issuing(
     await openIssuing({ ...environment, config, store, registry, onEvent: observation.told }),
