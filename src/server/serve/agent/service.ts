@@ -105,6 +105,8 @@ function agentAnswers(parts: AgentParts, turns: Turns): Answers<typeof AgentServ
       renewAgent(request, asked, { parts, turns }).catch(audited(parts, asked, 'renewal')),
     createJoinToken: (request, asked) => createJoinToken(request, asked, parts),
     async postStatus(request, asked) {
+      // Nothing that is too long stands in line.
+      checkVersion(request)
       await turns.report(asked)
       return await postStatus(request, asked, parts)
     },
@@ -129,15 +131,18 @@ async function putOut(
   return {}
 }
 
+function checkVersion({ agentVersion: version }: PostStatusRequest): void {
+  if (Buffer.byteLength(version) > MAX_VERSION)
+    throw invalid(`agent version is too long (max ${MAX_VERSION} characters)`)
+  if (/\p{Cc}/u.test(version)) throw invalid('agent version has a control character')
+}
+
 /** What an agent says it runs. */
 async function postStatus(
   { agentVersion: version }: PostStatusRequest,
   asked: Asked,
   { store, audit }: AgentParts,
 ): Promise<MessageInitShape<typeof PostStatusResponseSchema>> {
-  if (Buffer.byteLength(version) > MAX_VERSION)
-    throw invalid(`agent version is too long (max ${MAX_VERSION} characters)`)
-  if (/\p{Cc}/u.test(version)) throw invalid('agent version has a control character')
   if (version === '') return {}
   const { spiffeId: key } = callerSvid(asked)
   let before: string | undefined

@@ -138,6 +138,9 @@ test('PostStatus: what an agent says it runs is kept, where it says something', 
 test('PostStatus is answered ten times a second', async (t) => {
   const { call, clock } = await joined(t)
   const idle = clock.pending
+  // What is too long is refused before it would stand in line.
+  for (let at = 0; at < 11; at++)
+    await assert.rejects(call(postStatus, { agentVersion: 'x'.repeat(256) }), { code: 3 })
   await Promise.all(Array.from({ length: 10 }, () => call(postStatus, { agentVersion: 'a' })))
   let answered = false
   const next = call(postStatus, { agentVersion: 'a' }).then(() => (answered = true))
