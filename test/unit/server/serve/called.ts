@@ -1,9 +1,10 @@
 /** Calls of a service of the server as a door hands them to it, without one. */
-import { create } from '@bufbuild/protobuf'
+import { create, fromBinary } from '@bufbuild/protobuf'
 import type { DescService, MessageInitShape, MessageShape } from '@bufbuild/protobuf'
 import type { ServerPeer } from '../../../../src/server/admit/peer.ts'
 import type { ApiService, Way } from '../../../../src/server/serve/service.ts'
 import { parseSpiffeId } from '../../../../src/spiffe/spiffe-id.ts'
+import { Encoded } from '../../../../src/wire/service.ts'
 
 type Handler = (call: unknown, done: (failure: unknown, value: unknown) => void) => void
 
@@ -45,7 +46,12 @@ export function callsOf(service: ApiService) {
       const call = { request: message, getAuthContext: () => undefined, on: () => undefined }
       handlers.get(method.name)?.(call, (failure, value) => {
         if (failure) reject(Object.assign(new Error('the call failed'), failure))
-        else resolve(value as MessageShape<D['output']>)
+        else
+          resolve(
+            (value instanceof Encoded
+              ? fromBinary(method.output, value.bytes)
+              : value) as MessageShape<D['output']>,
+          )
       })
     })
 }
