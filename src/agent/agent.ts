@@ -27,6 +27,7 @@ import { createCallers } from './match/callers.ts'
 import { pageFiles } from './page-files.ts'
 import { describePage } from './page-state.ts'
 import { createReporter } from './reporter.ts'
+import { createExecutableLook } from '../os/process/executable-look.ts'
 import { openStateFolder } from '../os/state-folder.ts'
 import { createStreamObserver } from './serve/observer.ts'
 import { createWorkloadObserver } from './serve/workload/observer.ts'
@@ -150,6 +151,7 @@ async function openAccepting(
     clock,
     config: config.attestors.unix,
     effectiveIds: kernel.peers.effectiveIds,
+    executableOf: createExecutableLook(kernel.libc),
   })
   const callers = createCallers({
     attestor,

@@ -15,6 +15,8 @@ export interface Libc {
   pidfdOpen(pid: number): number
   /** PIDFD_GET_INFO (Linux 6.13) into a struct pidfd_info of 64 bytes, its mask set by the caller; 0, or -errno. */
   pidfdInfo(pidfd: number, info: Buffer): number
+  /** Of what `path`, which ends with a zero byte, leads to: statx(2)'s basic statistics into a struct statx of 256 bytes; 0, or -errno. */
+  statx(path: Buffer, out: Buffer): number
   prctl(option: number, value: number): number
   getrlimit(resource: number): ResourceLimit | number
   setrlimit(resource: number, limit: ResourceLimit): number
@@ -38,6 +40,10 @@ export interface ResourceLimit {
 const ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv64', 'loong64'])
 
 const SYS_PIDFD_OPEN = 434
+/** The C library's own is younger than the system call. */
+const SYS_STATX = process.arch === 'x64' ? 332 : 291
+const AT_FDCWD = -100
+const STATX_BASIC_STATS = 0x7ff
 /** _IOWR(0xff, 11, 64 bytes). */
 const PIDFD_GET_INFO = 0xc0_40_ff_0b
 const AF_UNIX = 1
@@ -77,6 +83,7 @@ function bindFunctions(): Libc {
   const getsockopt = bind('getsockopt', 'int', ['int', 'int', 'int', 'void *', 'void *'])
   const poll = bind('poll', 'int', ['void *', 'ulong', 'int'])
   const syscall = bind('syscall', 'long', ['long', 'long', 'long'])
+  const statx = bind('syscall', 'long', ['long', 'long', 'void *', 'long', 'long', 'void *'])
   const ioctl = bind('ioctl', 'int', ['int', 'ulong', 'void *'])
   const prctl = bind('prctl', 'int', ['int', 'ulong', 'ulong', 'ulong', 'ulong'])
   const getrlimit = bind('getrlimit', 'int', ['int', 'void *'])
@@ -100,6 +107,7 @@ function bindFunctions(): Libc {
     poll: (pollfds, count) => checked(poll(pollfds, count, 0)),
     pidfdOpen: (pid) => checked(syscall(SYS_PIDFD_OPEN, pid, 0)),
     pidfdInfo: (pidfd, info) => checked(ioctl(pidfd, PIDFD_GET_INFO, info)),
+    statx: (path, out) => checked(statx(SYS_STATX, AT_FDCWD, path, 0, STATX_BASIC_STATS, out)),
     prctl: (option, value) => checked(prctl(option, value, 0, 0, 0)),
     getrlimit(resource) {
       const out = Buffer.alloc(16)

@@ -14,6 +14,7 @@ import { createUnixAttestor } from '../../src/agent/attest/unix.ts'
 import { openLibc } from '../../src/os/libc.ts'
 import { listenUnix } from '../../src/os/listen.ts'
 import { createPeerReader } from '../../src/os/peer-credentials.ts'
+import { createExecutableLook } from '../../src/os/process/executable-look.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { temporaryFolder } from '../fakes/folder.ts'
 
@@ -49,6 +50,7 @@ export async function openAttestHost(
   name: string,
 ): Promise<AttestHost> {
   const libc = openLibc()
+  const peers = createPeerReader({ libc, pidfd: 'required' })
   const listener = await listenUnix(libc, join(folder, name), { mode: 0o777 })
   const outcomes: (Connection | string)[] = []
   let arrived = (): void => undefined
@@ -63,11 +65,13 @@ export async function openAttestHost(
     attestor: createUnixAttestor({
       clock: systemClock,
       config: { path: true, sha256: true, sha256MaxBytes: 64 * 1024 * 1024 },
+      effectiveIds: peers.effectiveIds,
+      executableOf: createExecutableLook(libc),
     }),
     accept() {
       const acceptor = createAcceptor({
         listener,
-        peers: createPeerReader({ libc, pidfd: 'required' }),
+        peers,
         clock: systemClock,
         limits: { connectionsPerUid: 100, connections: 100 },
         onConnection: (connection, socket) => {

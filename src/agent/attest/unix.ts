@@ -36,6 +36,8 @@ export interface UnixAttestorOptions {
   readonly digests?: Digests
   /** What a peer runs as now, where the kernel says it of the pidfd; else /proc is read. */
   readonly effectiveIds?: (peer: Peer) => EffectiveIds | undefined
+  /** As `executableIdentity`, for less, where it can be had. */
+  readonly executableOf?: (peer: Peer) => string | undefined
 }
 
 /** A process may exec while it is read (a wrapper script does); it is read again before the caller has to wait. */
@@ -50,11 +52,12 @@ export function createUnixAttestor(options: UnixAttestorOptions): Attestor {
     accounts: createAccounts(hostRoot),
     digests: options.digests ?? createDigests({ clock: options.clock }),
   }
+  const looks: Looks = {
+    executableOf: options.executableOf ?? ((peer) => executableIdentity(peer.pid, procRoot)),
+    idsOf: (peer) => options.effectiveIds?.(peer) ?? readStatus(peer.pid, procRoot),
+  }
   const unchanged = (connection: Connection, before: Before): boolean =>
-    unchangedSince(connection, before, {
-      procRoot,
-      idsOf: (peer) => options.effectiveIds?.(peer) ?? readStatus(peer.pid, procRoot),
-    })
+    unchangedSince(connection, before, looks)
   const attestOnce = (
     connection: Connection,
     wanted: ReadonlySet<SelectorKind>,
@@ -242,14 +245,19 @@ interface Before {
   readonly identity: string | undefined
 }
 
+interface Looks {
+  readonly executableOf: (peer: Peer) => string | undefined
+  readonly idsOf: (peer: Peer) => EffectiveIds
+}
+
 function unchangedSince(
   connection: Connection,
   before: Before,
-  { procRoot, idsOf }: { readonly procRoot: string; readonly idsOf: (peer: Peer) => EffectiveIds },
+  { executableOf, idsOf }: Looks,
 ): boolean {
   const { peer } = connection
   try {
-    const identity = executableIdentity(peer.pid, procRoot)
+    const identity = executableOf(peer)
     const { euid, egid } = idsOf(peer)
     const same = euid === before.euid && egid === before.egid && identity === before.identity
     return same && connection.alive()
