@@ -49,8 +49,10 @@ export function keepToken(item: Item, options: TokenOptions): () => void {
       if (!(thrown instanceof SpindleError)) throw thrown
       if (closed) return
       item.fail(thrown)
-      const lifeLeftMs = held === undefined ? Infinity : held.expiresAt - clock.now()
-      const delay = retryDelay(attempt, { ...RETRY, lifeLeftMs }, random.fraction())
+      const lifeLeftMs = held === undefined ? 0 : held.expiresAt - clock.now()
+      // What has expired leaves nothing to hurry for.
+      const limits = lifeLeftMs > 0 ? { ...RETRY, lifeLeftMs } : RETRY
+      const delay = retryDelay(attempt, limits, random.fraction())
       timer = clock.after(Math.max(delay, LEAST_WAIT_MS), () => void fetch(attempt + 1))
     }
   }

@@ -53,6 +53,8 @@ export class HeldIdentity {
 
   /** What signs does so again. */
   authorityRecovered(): void {
+    // Should what was asked before fail yet, the next attempt is soon.
+    if (this.#issuing) this.#failures = 0
     if (this.fault === undefined || this.#issuing || this.#stopped) return
     if (this.#options.spreads !== true || this.current === undefined) return this.attempt()
     this.#postpone()

@@ -33,6 +33,9 @@ export function createStandardServices(parts: StandardParts): ApiService & { clo
   }
 }
 
+/** The wall clock may go another way than timers do. */
+const LOOK_EVERY_MS = 10_000
+
 /** '' and each service are served while there is something to sign with: all that agents need rests on it. */
 function createStatuses({ clock, issuing, services }: StandardParts) {
   const states = [issuing.x509.state, issuing.jwt.state]
@@ -41,20 +44,20 @@ function createStatuses({ clock, issuing, services }: StandardParts) {
     states.map(({ current }) =>
       Math.max(0, ...current.slots.map((slot) => (slot.status === 'active' ? slot.notAfter : 0))),
     )
-  const read = (): ReadonlyMap<string, boolean> => {
-    const now = clock.now()
+  const read = (now: number): ReadonlyMap<string, boolean> => {
     const serving = ends().every((end) => end > now)
     const names = ['', ...services.map(({ typeName }) => typeName)]
     return new Map([...names.map((name) => [name, serving] as const), [Health.typeName, true]])
   }
-  const statuses = createFeed(read())
+  const statuses = createFeed(read(clock.now()))
   const look = (): void => {
-    const next = read()
+    // One instant for both: what ends between two would be waited for by nobody.
+    const now = clock.now()
+    const next = read(now)
     if (next.get('') !== statuses.current.get('')) statuses.set(next)
     timer?.cancel()
-    const now = clock.now()
-    const coming = ends().filter((end) => end > now)
-    timer = coming.length === 0 ? undefined : clock.after(Math.min(...coming) - now, look)
+    const coming = ends().flatMap((end) => (end > now ? [end - now] : []))
+    timer = clock.after(Math.min(...coming, LOOK_EVERY_MS), look)
   }
   look()
   const unsubscribes = states.map((state: Feed<unknown>) => state.subscribe(look))

@@ -105,3 +105,17 @@ test('nothing is fetched after it was ended', async () => {
   assert.equal(client.fetches, 1)
   assert.deepEqual(written, [])
 })
+
+test('a token that has expired is asked for ever less often, as one that never came', async () => {
+  const { clock, client, start, token } = setting()
+  token('one')
+  const stop = start()
+  await settle()
+  client.token = fault('unreachable')
+  await clock.advance(10 * MINUTE)
+  const before = client.fetches
+  await clock.advance(10 * MINUTE)
+  assert(client.fetches - before < 40, `${client.fetches - before} in ten minutes`)
+  assert(client.fetches - before > 15)
+  stop()
+})

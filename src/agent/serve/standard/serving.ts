@@ -18,6 +18,9 @@ export interface Serving {
   close(): void
 }
 
+/** The wall clock may go another way than timers do. */
+const LOOK_EVERY_MS = 10_000
+
 /** The same that makes `/ready` say so, without the asking: who is answered has seen that calls are. */
 export function createServing({
   x509,
@@ -31,8 +34,7 @@ export function createServing({
   let timer: Timer | undefined
   const ends = ({ current }: Feed<Signing>): number =>
     Math.max(0, ...current.slots.map((slot) => (slot.status === 'active' ? slot.notAfter : 0)))
-  const read = (): ReadonlyMap<string, boolean> => {
-    const now = clock.now()
+  const read = (now: number): ReadonlyMap<string, boolean> => {
     const [sds, workload] = [ends(x509) > now, ends(x509) > now && ends(jwt) > now]
     return new Map([
       ['', workload],
@@ -42,15 +44,16 @@ export function createServing({
       [ServerReflection.typeName, true],
     ])
   }
-  const statuses = createFeed(read())
+  const statuses = createFeed(read(clock.now()))
   const look = (): void => {
-    const next = read()
+    // One instant for both: what ends between two would be waited for by nobody.
+    const now = clock.now()
+    const next = read(now)
     if ([...next].some(([name, serving]) => statuses.current.get(name) !== serving))
       statuses.set(next)
     timer?.cancel()
-    const now = clock.now()
-    const coming = [ends(x509), ends(jwt)].filter((end) => end > now)
-    timer = coming.length === 0 ? undefined : clock.after(Math.min(...coming) - now, look)
+    const coming = [ends(x509), ends(jwt)].flatMap((end) => (end > now ? [end - now] : []))
+    timer = clock.after(Math.min(...coming, LOOK_EVERY_MS), look)
   }
   look()
   const unsubscribes = [x509.subscribe(look), jwt.subscribe(look)]

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { slotView, unavailable } from '../../../fakes/authority.ts'
 import { settle } from '../../../fakes/clock.ts'
-import { entry, HOUR, kinds, setting, text } from './setting.ts'
+import { entry, HOUR, kinds, MINUTE, setting, text } from './setting.ts'
 
 test('clock set forward past the renewal instant: renewed within ten seconds', async (t) => {
   const { clock, identities, events } = setting(t)
@@ -163,4 +163,21 @@ test('authority whose CA is tainted: what it signed is re-signed while the CA is
   authority.held = false
   await settle()
   assert.equal(lease.current?.svid.authorityId, 'b')
+})
+
+test('authority that recovers while an attempt from before is on its way: should it fail, the next one is soon', async (t) => {
+  const { clock, authority, identities } = setting(t)
+  authority.failure = unavailable()
+  authority.state.set({ ...authority.state.current, fault: 'away' })
+  const lease = identities.acquire(entry('web'))
+  await clock.advance(10 * MINUTE)
+  authority.held = true
+  await clock.advance(30_000)
+  authority.state.set({ anchors: [], slots: [slotView('a')] })
+  authority.held = false
+  await settle()
+  assert.equal(lease.fault, 'away')
+  authority.failure = undefined
+  await clock.advance(1_000)
+  assert.notEqual(lease.current, undefined)
 })

@@ -37,3 +37,28 @@ test('Check: the server and its services are served while X.509 and JWT can both
   service.close()
   assert.equal(clock.pending, 0)
 })
+
+test('Check: what ends while the status is looked at, or by a clock that jumps, is served no longer', async () => {
+  const still = createManualClock()
+  let goesOn = 0
+  // A millisecond later each time it is asked.
+  const clock = { ...still, now: () => still.now() + goesOn++ }
+  const state = createFeed({ slots: [slotView('a', { notAfter: still.now() + 3 })] })
+  const far = createFeed({ slots: [slotView('b')] })
+  const issuing = { x509: { state }, jwt: { state: far } } as never
+  const service = createStandardServices({ clock, issuing, services: [] })
+  const call = callsOf(service)
+  const check = async () => (await call(Health.method.check, { service: '' })).status
+  await still.advance(10)
+  assert.equal(await check(), Status.NOT_SERVING)
+  state.set({ slots: [slotView('a', { notAfter: still.now() + 3_600_000 })] })
+  assert.equal(await check(), Status.SERVING)
+  still.jump(4_000_000)
+  await still.advance(10_000)
+  assert.equal(await check(), Status.NOT_SERVING)
+  still.jump(-4_000_000)
+  await still.advance(10_000)
+  assert.equal(await check(), Status.SERVING)
+  service.close()
+  assert.equal(still.pending, 0)
+})

@@ -232,6 +232,8 @@ class Following {
     if (this.#next === source) {
       this.#next = undefined
       this.#current?.cancel()
+      // Another connection may have been asked for meanwhile.
+      this.#pause.wake()
     }
     this.#current = source
     this.#heard()

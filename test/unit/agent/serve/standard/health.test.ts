@@ -96,3 +96,23 @@ test('Health.Watch lets go of a client that has gone, and ends with the agent', 
   serving.close()
   assert.equal(clock.pending, 0)
 })
+
+test('createServing: what ends while it is looked at, or by a clock that jumps, is served no longer', async (t) => {
+  const still = createManualClock()
+  let goesOn = 0
+  // A millisecond later each time it is asked.
+  const clock = { ...still, now: () => still.now() + goesOn++ }
+  const ending = (lifeMs: number): Slots => ({
+    slots: [{ status: 'active', notAfter: still.now() + lifeMs }],
+  })
+  const x509 = createFeed(ending(3))
+  const { statuses, close } = createServing({ x509, jwt: createFeed(ending(2 ** 40)), clock })
+  t.after(close)
+  await still.advance(10)
+  assert.equal(statuses.current.get(SDS), false)
+  x509.set(ending(3_600_000))
+  assert.equal(statuses.current.get(SDS), true)
+  still.jump(4_000_000)
+  await still.advance(10_000)
+  assert.equal(statuses.current.get(SDS), false)
+})

@@ -219,6 +219,19 @@ test('a new connection takes over once it has said something, and not before', a
   assert.equal(calls.length, 2, 'the end of the first is no reason for a third')
 })
 
+test('a new connection that is asked for while another is being made follows it at once', async (t) => {
+  const { follower, clock, calls } = await setUp(t)
+  follower.connect()
+  await clock.advance(0)
+  assert.equal(calls.length, 1)
+  calls[0]?.say(FULL)
+  await clock.advance(0)
+  assert.equal(calls[1]?.opening, '1')
+  calls[1]?.say(ADDED)
+  await clock.advance(60_000)
+  assert.equal(calls.length, 2)
+})
+
 test('a new connection that fails is tried again, and the one before goes on', async (t) => {
   const { follower, clock, calls } = await setUp(t)
   calls[0]?.say(FULL)
