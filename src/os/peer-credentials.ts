@@ -58,6 +58,11 @@ export interface PeerReaderOptions {
   readonly libc: Libc
   /** `required`: a peer without a kernel-made pidfd is refused. */
   readonly pidfd: 'required' | 'preferred'
+  /**
+   * Whether a caller outside our pid namespace is taken, though it has no number here: its pid is 0, and of it nothing is known but
+   * its uid and gid.
+   */
+  readonly outsiders?: boolean
   readonly procRoot?: string
 }
 
@@ -88,7 +93,9 @@ export function createPeerReader(options: PeerReaderOptions): PeerReader {
     // A poll that fails proves nobody alive; POLLIN, POLLERR and POLLNVAL all say ended.
     return (index) => ready < 0 || buffer.readUInt16LE(index * POLLFD_BYTES + 6) !== 0
   }
-  const aliveByStartTime = (peer: PeerCredentials): boolean => {
+  const isThereByNumber = (peer: PeerCredentials): boolean => {
+    // Without a number nothing but the end of its connection tells.
+    if (peer.pid === 0) return true
     try {
       return readStartTime(peer.pid, procRoot) === peer.startTime
     } catch {
@@ -97,7 +104,7 @@ export function createPeerReader(options: PeerReaderOptions): PeerReader {
   }
   const reader: PeerReader = {
     alive(peer) {
-      if (peer.pidfd === undefined) return aliveByStartTime(peer)
+      if (peer.pidfd === undefined) return isThereByNumber(peer)
       return !poll([peer.pidfd], one)(0)
     },
     ended(peers) {
@@ -111,7 +118,7 @@ export function createPeerReader(options: PeerReaderOptions): PeerReader {
       )
       return [
         ...held.filter((_, index) => hasEnded(index)),
-        ...peers.filter((peer) => peer.pidfd === undefined && !aliveByStartTime(peer)),
+        ...peers.filter((peer) => peer.pidfd === undefined && !isThereByNumber(peer)),
       ]
     },
     effectiveIds: ({ pidfd }) => (pidfd === undefined ? undefined : describe(pidfd)),
@@ -138,7 +145,7 @@ function readPeer(
       detail: 'the accepted socket shows no descriptor of a socket',
     }
   }
-  const taken = takePeer(fd, options.libc, options.pidfd)
+  const taken = takePeer(fd, options)
   if ('fault' in taken) return taken
   const { credentials, pidfd, handle } = taken
   const refused = (fault: PeerFault, detail: string): PeerReading => {
@@ -150,6 +157,10 @@ function readPeer(
       pidfd === undefined ? credentials.pid : (options.describe(pidfd)?.pid ?? pidOfPidfd(pidfd))
     // pid 0 must be tested by itself: fdinfo says `Pid: 0` as well, so the equality below holds for it.
     if (credentials.pid <= 0 || pidHeld === 0) {
+      if (options.outsiders === true) {
+        const held = pidfd === undefined ? {} : { pidfd }
+        return { peer: { ...credentials, pid: 0, ...held, startTime: '' }, handle }
+      }
       return refused(
         'pid_not_visible',
         'the caller is outside the agent’s pid namespace (run the agent with hostPID)',
@@ -176,8 +187,7 @@ interface TakenPeer {
 
 function takePeer(
   fd: number,
-  libc: Libc,
-  pidfd: 'required' | 'preferred',
+  { libc, pidfd, outsiders = false }: PeerReaderOptions,
 ): TakenPeer | { readonly fault: PeerFault; readonly detail: string } {
   const ucred = Buffer.alloc(12)
   const length = libc.getsockopt(fd, SO_PEERCRED, ucred)
@@ -197,6 +207,8 @@ function takePeer(
   // Only ENOPROTOOPT says "this kernel has no such option". Reading the others so would switch the check off in the
   // very case it is for: a peer that is gone (EINVAL up to Linux 6.15, ESRCH on 6.16).
   const errno = -result
+  if (errno === ENOPROTOOPT && outsiders && credentials.pid === 0)
+    return { credentials, pidfd: undefined, handle: 'start-time' }
   if (errno === ENOPROTOOPT && pidfd === 'preferred' && credentials.pid > 0) {
     const opened = libc.pidfdOpen(credentials.pid)
     if (opened >= 0) return { credentials, pidfd: opened, handle: 'opened-pidfd' }

@@ -1,7 +1,8 @@
-/** The admin socket of the server: for root and the server's own uid, as the kernel says who calls. */
+/** The admin socket of the server: for root and the server's own uid, as the kernel says who calls, from whichever container. */
 import type { Kernel } from '../../agent/accept/kernel.ts'
 import type { ConnectionReport, LocalSocket } from '../../agent/accept/socket.ts'
 import { openSocket } from '../../agent/accept/socket.ts'
+import { createPeerReader } from '../../os/peer-credentials.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError } from '../../runtime/errors.ts'
 import type { PeerServerOptions } from '../../wire/peer-server.ts'
@@ -9,7 +10,7 @@ import type { Audit } from '../audit/audit.ts'
 import type { ServerPeer } from './peer.ts'
 
 export interface LocalDoorOptions {
-  readonly kernel: Pick<Kernel, 'libc' | 'peers'>
+  readonly kernel: Pick<Kernel, 'libc'>
   readonly clock: Clock
   readonly path: string
   /** Of the server. */
@@ -29,7 +30,8 @@ export function openLocalDoor(options: LocalDoorOptions): Promise<LocalSocket<Se
   const allowed = new Set([0, options.uid])
   return openSocket<ServerPeer>({
     libc: kernel.libc,
-    peers: kernel.peers,
+    // The uid is all that is asked, and a controller in another container of the pod has no pid here.
+    peers: createPeerReader({ libc: kernel.libc, pidfd: 'preferred', outsiders: true }),
     clock,
     limits: LIMITS,
     path,

@@ -141,6 +141,40 @@ test('read refuses a caller outside the pid namespace, whose pid reads 0, and le
   assert.throws(() => fstatSync(pidfds[0] ?? -1), { code: 'EBADF' })
 })
 
+test('read takes a caller outside the pid namespace where it is to, by its pidfd, or by its connection alone', async (t) => {
+  const socket = await acceptedSocket(t)
+  const outside = (pidfd: (out: Buffer) => number) =>
+    createPeerReader({
+      libc: withOptions({
+        [SO_PEERCRED](out) {
+          out.writeUInt32LE(1_001, 4)
+          return out.writeInt32LE(0, 0) && out.length
+        },
+        [SO_PEERPIDFD]: pidfd,
+      }),
+      pidfd: 'preferred',
+      outsiders: true,
+    })
+  const child = spawn('sleep', ['60'])
+  t.after(() => child.kill('SIGKILL'))
+  const watched = outside((out) => {
+    out.writeInt32LE(libc.pidfdOpen(child.pid!))
+    return out.length
+  })
+  const held = peerIn(watched.read(socket))
+  assert.deepEqual([held.pid, held.uid], [0, 1_001])
+  assert.deepEqual([watched.alive(held), watched.ended([held])], [true, []])
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  assert.deepEqual([watched.alive(held), watched.ended([held])], [false, [held]])
+  watched.release(held)
+
+  const older = outside(() => -ENOPROTOOPT)
+  const peer = peerIn(older.read(socket))
+  assert.deepEqual([peer.pid, peer.pidfd], [0, undefined])
+  assert.deepEqual([older.alive(peer), older.ended([peer])], [true, []])
+})
+
 test('read refuses a pidfd that stands for another process than SO_PEERCRED names', async (t) => {
   const other = withOptions({
     [SO_PEERPIDFD]: (out) => {

@@ -13,7 +13,6 @@ import {
 import type { HealthCheckResponse } from '../../../../src/gen/grpc/health/v1/health_pb.js'
 import { Agent } from '../../../../src/gen/spire/api/server/agent/v1/agent_pb.js'
 import { openLibc } from '../../../../src/os/libc.ts'
-import { createPeerReader } from '../../../../src/os/peer-credentials.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts'
 import { createAdmission } from '../../../../src/server/admit/admission.ts'
 import { openLocalDoor } from '../../../../src/server/admit/local-door.ts'
@@ -25,21 +24,27 @@ import { temporaryFolder } from '../../../fakes/folder.ts'
 
 const OWN_UID = process.geteuid!()
 
-async function setUp(t: TestContext, uid: number, pretend?: number) {
+const SO_PEERCRED = 17
+
+/** `says`: what the kernel is made to say of who calls. */
+async function setUp(
+  t: TestContext,
+  { uid, says = {} }: { readonly uid: number; readonly says?: { uid?: number; pid?: number } },
+) {
   const path = join(temporaryFolder(t), 'admin/server.sock')
   const libc = openLibc()
-  const peers = createPeerReader({ libc, pidfd: 'preferred' })
   const audited: AuditEvent[] = []
   const seen: ServerPeer[] = []
   const door = await openLocalDoor({
     kernel: {
-      libc,
-      peers: {
-        ...peers,
-        read(socket) {
-          const reading = peers.read(socket)
-          if ('fault' in reading || pretend === undefined) return reading
-          return { ...reading, peer: { ...reading.peer, uid: pretend } }
+      libc: {
+        ...libc,
+        getsockopt(fd, name, out) {
+          const length = libc.getsockopt(fd, name, out)
+          if (name !== SO_PEERCRED) return length
+          if (says.pid !== undefined) out.writeInt32LE(says.pid, 0)
+          if (says.uid !== undefined) out.writeUInt32LE(says.uid, 4)
+          return length
         },
       },
     },
@@ -87,7 +92,7 @@ async function setUp(t: TestContext, uid: number, pretend?: number) {
 }
 
 test('openLocalDoor() lets the own uid call what is local, from a socket nobody else can reach, and nothing of agents', async (t) => {
-  const { path, client, audited, seen } = await setUp(t, OWN_UID)
+  const { path, client, audited, seen } = await setUp(t, { uid: OWN_UID })
   const mode = (file: string): string => (statSync(file).mode & 0o777).toString(8)
   assert.deepEqual([mode(path), mode(join(path, '..'))], ['600', '700'])
   await client.call(Health.method.check, {}, { deadlineMs: 5_000 })
@@ -102,7 +107,10 @@ test('openLocalDoor() lets the own uid call what is local, from a socket nobody 
 })
 
 test('openLocalDoor() refuses every call of another uid, with a line of audit', async (t) => {
-  const { path, client, audited, seen } = await setUp(t, OWN_UID, 4_294_967_000)
+  const { path, client, audited, seen } = await setUp(t, {
+    uid: OWN_UID,
+    says: { uid: 4_294_967_000 },
+  })
   const message = `uid 4294967000 is not one of those that may use ${path}`
   await assert.rejects(client.call(Health.method.check, {}, { deadlineMs: 5_000 }), {
     code: 'peer_refused',
@@ -111,4 +119,17 @@ test('openLocalDoor() refuses every call of another uid, with a line of audit', 
   assert.deepEqual(seen, [])
   const caller = { kind: 'local', uid: 4_294_967_000, pid: process.pid }
   assert.deepEqual(audited, [{ event: 'denied', caller, reason: 'peer_refused', detail: message }])
+})
+
+test('openLocalDoor() lets the own uid call from another container, where it has no pid, and no other', async (t) => {
+  const { client, seen } = await setUp(t, { uid: OWN_UID, says: { pid: 0 } })
+  await client.call(Health.method.check, {}, { deadlineMs: 5_000 })
+  await client.call(Health.method.check, {}, { deadlineMs: 5_000 })
+  const caller = { kind: 'local', uid: OWN_UID, pid: 0 } as const
+  assert.deepEqual(seen, [caller, caller])
+  const other = await setUp(t, { uid: OWN_UID, says: { pid: 0, uid: 4_294_967_000 } })
+  await assert.rejects(other.client.call(Health.method.check, {}, { deadlineMs: 5_000 }), {
+    code: 'peer_refused',
+  })
+  assert.deepEqual(other.seen, [])
 })
