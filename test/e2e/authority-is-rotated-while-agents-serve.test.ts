@@ -85,7 +85,7 @@ test('an authority is rotated while agents serve: a slow one is waited for, and 
   const refused = rotate(server, { waitSeconds: 2 })
   await assert.rejects(refused.ended, {
     code: 'precondition_failed',
-    message: /waits for 1 agent not connected to this server: spiffe:/,
+    message: /waits for 1 agent not connected to any server: spiffe:/,
   })
   const { newAuthorityId: third } = refused.said.at(-1)!
   const left = rotate(server, { allowAway: true })
