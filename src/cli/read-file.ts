@@ -20,6 +20,19 @@ export function readFile(path: string): string {
   }
 }
 
+/** What SPIRE's own configurations begin with, in HCL. */
+const SPIRES = /^(?:\s|#.*\n|\/\/.*\n)*(?:server|agent|plugins)\s*\{/
+
+/** A configuration of an agent or a server. @throws SpindleError `config_invalid` naming the file */
+export function readConfigFile(path: string): string {
+  const text = readFile(path)
+  if (!SPIRES.test(text)) return text
+  throw new SpindleError(
+    'config_invalid',
+    `${path} is a configuration of SPIRE, and what is read here is YAML with other keys: docs/moving-from-spire.md says which are which`,
+  )
+}
+
 export interface Given {
   readonly text: string
   /** For people: the path, or `standard input`. */

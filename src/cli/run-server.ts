@@ -12,7 +12,7 @@ import { startServer } from '../server/server.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { Io } from './io.ts'
 import { runUntilSignal } from './run-until-signal.ts'
-import { readFile } from './read-file.ts'
+import { readConfigFile, readFile } from './read-file.ts'
 import type { Attempt } from './read-file.ts'
 import { VERSION } from './version.ts'
 
@@ -24,7 +24,7 @@ interface Loaded {
 
 /** @throws SpindleError `config_invalid` with every fault of the file at once, or of the files it names */
 async function load(file: string): Promise<Loaded> {
-  const { config, warnings } = readServerConfig(readFile(file), { file })
+  const { config, warnings } = readServerConfig(readConfigFile(file), { file })
   const said = warnings.map((warning) => `${file}: ${faultLine(warning)}`)
   const faults: string[] = []
   const attempt: Attempt = async (_, check) => {

@@ -11,7 +11,7 @@ import type { TrustDomain } from '../spiffe/spiffe-id.ts'
 import { parseTrustDomain } from '../spiffe/spiffe-id.ts'
 import type { Io } from './io.ts'
 import { readLinkFiles } from './link-files.ts'
-import { readFile } from './read-file.ts'
+import { readConfigFile, readFile } from './read-file.ts'
 import type { Attempt } from './read-file.ts'
 
 interface LoadedConfig {
@@ -50,7 +50,7 @@ export async function loadConfig(file: string): Promise<LoadedConfig> {
 
 /** The text of an agent's configuration. @throws SpindleError `config_invalid` where it is rather a server's */
 export function readAgentFile(file: string): string {
-  const text = readFile(file)
+  const text = readConfigFile(file)
   if (!isServerConfig(text)) return text
   const fault = `${file} is a server's configuration, by its keys: \`spindle server\` runs it, \`spindle validate\` checks it`
   throw new SpindleError('config_invalid', fault)
@@ -95,7 +95,7 @@ export async function validate(
   file: string,
   { server }: { readonly server: boolean },
 ): Promise<void> {
-  if (server || isServerConfig(readFile(file))) {
+  if (server || isServerConfig(readConfigFile(file))) {
     const { checkServer } = await import('./run-server.ts')
     return await checkServer(io, file)
   }

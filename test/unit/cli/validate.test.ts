@@ -148,3 +148,15 @@ test('validate knows a configuration of a server by its keys, and takes it for o
   assert.equal(code, 2)
   assert.match(text, /wrong\.yaml: 1 fault\n {2}listen: /)
 })
+
+test("a configuration of SPIRE's is told as that, by validate, server and agent", async (t) => {
+  const text = '# ours\n\nserver {\n  trust_domain = "example.org"\n}\n\nplugins {\n}\n'
+  const file = writeIn(temporaryFolder(t), 'server.conf', text)
+  for (const command of ['validate', 'server', 'agent']) {
+    let said = ''
+    const tell = (more: string): void => void (said += more)
+    const io = { out: tell, err: tell, env: {}, onSignal: () => () => undefined }
+    assert.equal(await run([command, '-config', file], io), 2)
+    assert.match(said, /server\.conf is a configuration of SPIRE, .*moving-from-spire\.md/, command)
+  }
+})
