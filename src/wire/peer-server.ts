@@ -68,41 +68,37 @@ interface PeerContext<P> extends ReturnType<
   readonly peer: P
 }
 
-class PeerCall<P> extends grpc.ServerInterceptingCall {
-  readonly #peer: P | undefined
-
-  constructor(
-    inner: grpc.ServerInterceptingCallInterface,
-    peer: P | SpindleError,
-    gate: ((peer: P) => CallCheck | undefined) | undefined,
-  ) {
-    const refused = peer instanceof SpindleError
-    super(inner, refused ? refusing(inner, peer) : checking(inner, gate?.(peer)))
-    this.#peer = refused ? undefined : peer
-  }
-
-  override getAuthContext(): PeerContext<P | undefined> {
-    return { peer: this.#peer }
-  }
+/**
+ * The call, which knows its peer from here on. One put around it for that alone would take part in each message: a tenth of the
+ * CPU time of a FetchSecrets. What an interceptor gives back is typed as the class, and taken by its interface.
+ */
+function knowing<P>(
+  peer: P,
+  call: grpc.ServerInterceptingCallInterface,
+): grpc.ServerInterceptingCall {
+  call.getAuthContext = (): PeerContext<P> => ({ peer })
+  return call as grpc.ServerInterceptingCall
 }
 
 /** A call that never reaches a service. */
-function refusing(inner: grpc.ServerInterceptingCallInterface, why: SpindleError): grpc.Responder {
-  return {
+function refusing(
+  inner: grpc.ServerInterceptingCallInterface,
+  why: SpindleError,
+): grpc.ServerInterceptingCall {
+  return new grpc.ServerInterceptingCall(inner, {
     start(next) {
       next()
       inner.sendStatus(statusOf(why))
     },
-  }
+  })
 }
 
 /** A call that reaches its service only if its check has nothing against it. */
 function checking(
   inner: grpc.ServerInterceptingCallInterface,
-  check: CallCheck | undefined,
-): grpc.Responder | undefined {
-  if (check === undefined) return undefined
-  return {
+  check: CallCheck,
+): grpc.ServerInterceptingCall {
+  return new grpc.ServerInterceptingCall(inner, {
     start(next) {
       next({
         onReceiveMetadata(metadata, pass) {
@@ -116,7 +112,7 @@ function checking(
         },
       })
     },
-  }
+  })
 }
 
 /** Tells of a call's end, whoever ends it. */
@@ -171,11 +167,10 @@ export function createPeerServer<P extends object>(options: PeerServerOptions<P>
       (method, call) => {
         const connection = connections.get(call.getConnectionInfo().remoteAddress ?? '')
         if (connection !== undefined) connection.spoke = true
-        return new PeerCall<P>(
-          call,
-          connection?.peer ?? unknown,
-          gate && ((peer) => gate(method.path, peer)),
-        )
+        const peer = connection?.peer ?? unknown
+        if (peer instanceof SpindleError) return refusing(call, peer)
+        const check = gate?.(method.path, peer)
+        return knowing(peer, check === undefined ? call : checking(call, check))
       },
     ],
   })
