@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, messageOf } from '../../runtime/errors.ts'
+import type { SpiffeId } from '../../spiffe/spiffe-id.ts'
 import type { PeerServer, PeerServerOptions } from '../../wire/peer-server.ts'
 import { createPeerServer } from '../../wire/peer-server.ts'
 import type { Audit } from '../audit/audit.ts'
@@ -85,6 +86,8 @@ const MOST_MESSAGE_BYTES = 16 * 2 ** 20
  * more calls at a time than either needs. What they send is kept while they stand in line.
  */
 const OF_STRANGERS = { messageBytes: 128 * 2 ** 10, streams: 8 }
+/** Connections of one identity that nobody takes the place of: an agent has one or two, a tool one a call. */
+const MOST_KEPT = 64
 /** An agent whose host went without a word does not hold its place for ever. */
 const KEEPALIVE_MS = 60_000
 const KEEPALIVE_TIMEOUT_MS = 30_000
@@ -100,6 +103,21 @@ const BACKLOG = 4096
 export function createDoor(options: DoorOptions): Door {
   const { clock, report } = options
   const open = new Map<string, Open>()
+  const kept = new Map<SpiffeId, number>()
+  /** Whether the place of a connection is kept for it. */
+  const keeps = ({ svid, socket }: Open): boolean => {
+    if (svid === undefined) return false
+    const { spiffeId } = svid
+    const before = kept.get(spiffeId) ?? 0
+    if (before >= MOST_KEPT) return false
+    kept.set(spiffeId, before + 1)
+    socket.once('close', () => {
+      const left = (kept.get(spiffeId) ?? 0) - 1
+      if (left > 0) kept.set(spiffeId, left)
+      else kept.delete(spiffeId)
+    })
+    return true
+  }
   const transport = createPeerServer<ServerPeer>({
     maxStreamsPerConnection: options.limits.streamsPerConnection,
     maxReceiveBytes: MOST_MESSAGE_BYTES,
@@ -124,7 +142,7 @@ export function createDoor(options: DoorOptions): Door {
     open.set(one.id, one)
     socket.once('close', () => open.delete(one.id))
     attend(one, options, transport)
-    return !isStranger(peer)
+    return keeps(one)
   }
   const handshakes = createHandshakes({ ...options, refused: report.refused, secured })
   const listener = createServer({ noDelay: true }, (socket) => handshakes.take(socket))

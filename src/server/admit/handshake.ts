@@ -35,7 +35,7 @@ export interface HandshakesOptions {
   readonly key: DoorKey
   readonly limits: { readonly connections: number; readonly connectionsPerAddress: number }
   readonly clock: Clock
-  /** Returns whether it has shown who it is: nobody takes its place then. */
+  /** Returns whether nobody takes its place any more: it has shown who it is. */
   readonly secured: (secured: Secured) => boolean
   readonly refused: (refusal: HandshakeRefusal) => void
 }

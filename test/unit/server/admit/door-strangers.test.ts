@@ -42,6 +42,21 @@ for (const [limits, reason] of [
     assert.deepEqual([await known(), await late()], [fleet.id('/known'), fleet.id('/late')])
   })
 
+test('Door keeps the places of 64 connections of one identity; with more it shuts nobody out', async (t) => {
+  const limits = { connections: 70, connectionsPerAddress: 70 }
+  const { client, refused, fleet } = await setUp(t, { limits })
+  const greedy = await fleet.sign('/greedy')
+  for (let at = 0; at < 70; at++) assert.equal(await client(greedy)(), fleet.id('/greedy'))
+  const others = Array.from({ length: 6 }, async (_, at) => {
+    const call = client(await fleet.sign(`/other${at}`))
+    assert.equal(await call(), fleet.id(`/other${at}`))
+  })
+  await Promise.all(others)
+  const reasons = (await refused(6)).map((one) => one.reason)
+  assert.deepEqual(reasons, Array(6).fill('address_limit'))
+  assert.equal(await client()().catch(() => 'refused'), 'refused')
+})
+
 /** A field that nobody knows, of so many bytes. */
 function padding(bytes: number): Buffer {
   const length = [(bytes & 0x7f) | 0x80, ((bytes >> 7) & 0x7f) | 0x80, bytes >> 14]
