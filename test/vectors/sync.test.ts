@@ -13,7 +13,7 @@ const SYNC = {
     rpc SyncService/Sync(stream SyncRequest): stream SyncResponse
     message SyncRequest: 1 open Open of step; 2 applied Applied of step
     message Open: 1 resume_token bytes; 2 agent_version string
-    message Applied: 1 resume_token bytes; 2 x509_authorities_in_use repeated string; 3 jwt_authorities_in_use repeated string
+    message Applied: 1 resume_token bytes; 2 x509_authorities_in_use repeated string; 3 jwt_authorities_in_use repeated string; 4 more_x509_authorities_in_use bool; 5 more_jwt_authorities_in_use bool
     message SyncResponse: 1 full bool; 2 entries repeated types.Entry; 3 removed_entries repeated string; 4 bundles repeated types.Bundle; 5 removed_bundles repeated string; 6 complete bool; 7 resume_token bytes; 8 entry_count uint32; 9 bundle_count uint32
   `,
 }
