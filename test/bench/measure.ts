@@ -64,21 +64,33 @@ export async function withAgent<T>(
   }
 }
 
+async function onServer(
+  starting: Promise<Yardstick>,
+  measure: (server: Yardstick) => Promise<number>,
+): Promise<number> {
+  const server = await starting
+  try {
+    return await measure(server)
+  } finally {
+    server.close()
+  }
+}
+
+/** The same measured on bare grpc-js, where it is wanted. */
+export async function onBare(
+  bench: Bench,
+  measure: (server: Yardstick) => Promise<number>,
+): Promise<Pick<Figure, 'bare'>> {
+  return bench.bare ? { bare: await onServer(startBare(bench.folder), measure) } : {}
+}
+
 /** The same measured on the bare servers. */
 export async function onYardsticks(
   bench: Bench,
   measure: (server: Yardstick) => Promise<number>,
 ): Promise<Omit<Figure, 'spindle'>> {
-  const on = async (starting: Promise<Yardstick>): Promise<number> => {
-    const server = await starting
-    try {
-      return await measure(server)
-    } finally {
-      server.close()
-    }
-  }
-  const reference = await on(startReference(bench.binary, bench.folder))
-  return bench.bare ? { reference, bare: await on(startBare(bench.folder)) } : { reference }
+  const reference = await onServer(startReference(bench.binary, bench.folder), measure)
+  return { reference, ...(await onBare(bench, measure)) }
 }
 
 export const renew = (agent: Agent): Promise<unknown> =>

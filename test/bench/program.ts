@@ -54,7 +54,9 @@ class Conversation {
   #failed: Error | undefined
 
   constructor(binary: string, args: readonly string[]) {
-    this.#child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    // As the first line of Spindle's program has it, for what is run on Node.
+    const env = { ...process.env, MALLOC_MMAP_THRESHOLD_: '32768' }
+    this.#child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
     let complaint = ''
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
     this.#child.on('close', (code) => {
@@ -66,6 +68,10 @@ class Conversation {
       if (go === undefined) this.#early.push(line)
       else go(line)
     })
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
   }
 
   async answer<T>(): Promise<T> {
@@ -159,6 +165,7 @@ export async function firstX509Times(
 
 /** A server to measure against. */
 export interface Yardstick {
+  readonly pid: number
   readonly socket: string
   renew(): Promise<void>
   close(): void
@@ -183,6 +190,7 @@ async function startYardstick(
   const talk = new Conversation(program, argsFor(socket))
   await talk.answer()
   return {
+    pid: talk.pid,
     socket,
     renew: async () => void (await talk.ask('renew')),
     close: () => talk.close(),

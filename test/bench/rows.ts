@@ -6,6 +6,7 @@ import {
   entry,
   entryToEnvoy,
   firstAnswers,
+  onBare,
   onYardsticks,
   pause,
   renew,
@@ -192,17 +193,22 @@ export const ROWS: readonly Row[] = [
     what: 'memory of each of 1,000 streams on as many connections',
     unit: 'KiB',
     goal: { most: 42 },
-    run: (bench) =>
-      withAgent(bench, [web], async (agent) => {
+    async run(bench) {
+      const each = async ({ pid, socket }: { pid: number; socket: string }): Promise<number> => {
         await pause(500)
-        const before = residentMiB(agent.child.pid)
-        const load = startLoad(bench.binary, agent.socket, sotw(1000, 1000))
+        const before = residentMiB(pid)
+        const load = startLoad(bench.binary, socket, sotw(1000, 1000))
         complete(await load.wait(1000), 1000)
         await pause(1000)
-        const after = residentMiB(agent.child.pid)
+        const after = residentMiB(pid)
         load.close()
-        return { spindle: ((after - before) * 1024) / 1000 }
-      }),
+        return ((after - before) * 1024) / 1000
+      }
+      const spindle = await withAgent(bench, [web], ({ child, socket }) =>
+        each({ pid: child.pid, socket }),
+      )
+      return { spindle, ...(await onBare(bench, each)) }
+    },
   },
   {
     name: 'idle-cpu',
