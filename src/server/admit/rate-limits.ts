@@ -25,17 +25,6 @@ interface Waiting {
   readonly go: () => void
 }
 
-interface Bucket {
-  tokens: number
-  /** When that was so, by the monotonic clock. */
-  at: number
-  /** First come, first served. */
-  readonly line: Set<Waiting>
-  /** Of all in line. */
-  owed: number
-  timer: Timer | undefined
-}
-
 export function createRateLimits({
   clock,
   perSecond,
@@ -47,12 +36,6 @@ export function createRateLimits({
   readonly longestWaitMs?: number
 }): RateLimits {
   const buckets = new Map<string, Bucket>()
-
-  const fill = (bucket: Bucket): void => {
-    const now = clock.monotonic()
-    bucket.tokens = Math.min(perSecond, bucket.tokens + ((now - bucket.at) / 1000) * perSecond)
-    bucket.at = now
-  }
   /** Goes on where it ended: from the beginning it would pass the gaps of all that were forgotten. */
   let oldest = buckets.entries()
   const forget = (): void => {
@@ -63,81 +46,119 @@ export function createRateLimits({
         return
       }
       const [key, bucket] = value
-      fill(bucket)
       buckets.delete(key)
-      const isInUse = bucket.line.size > 0 || bucket.tokens < perSecond
-      if (isInUse && (bucket.line.size > 0 || buckets.size < MOST_KEYS)) buckets.set(key, bucket)
+      const isKept = bucket.isWaitedFor || (!bucket.isFull && buckets.size < MOST_KEYS)
+      if (isKept) buckets.set(key, bucket)
     }
   }
   const bucketOf = (key: string): Bucket => {
     const known = buckets.get(key)
     if (known !== undefined) return known
     forget()
-    const bucket: Bucket = {
-      tokens: perSecond,
-      at: clock.monotonic(),
-      line: new Set<Waiting>(),
-      owed: 0,
-      timer: undefined,
-    }
+    const bucket = new Bucket(clock, perSecond)
     buckets.set(key, bucket)
     return bucket
   }
-  /** Until there are `count` tokens. */
-  const waitMs = ({ tokens }: Bucket, count: number): number =>
-    count - tokens < ROUNDING ? 0 : ((count - tokens) / perSecond) * 1000
-  /** Lets go whose turn it is, and waits for that of the next. */
-  const serve = (bucket: Bucket): void => {
-    fill(bucket)
-    bucket.timer?.cancel()
-    bucket.timer = undefined
-    for (const waiting of bucket.line) {
-      const leftMs = waitMs(bucket, waiting.count)
-      if (leftMs > 0) {
-        bucket.timer = clock.after(leftMs, () => serve(bucket))
-        return
-      }
-      leave(bucket, waiting)
-      bucket.tokens -= waiting.count
-      waiting.go()
-    }
-  }
-  const leave = (bucket: Bucket, waiting: Waiting): void => {
-    bucket.line.delete(waiting)
-    bucket.owed -= waiting.count
-  }
-  const wait = (bucket: Bucket, count: number, signal: AbortSignal | undefined): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const giveUp = (): void => {
-        leave(bucket, waiting)
-        reject(signal?.reason)
-        serve(bucket)
-      }
-      const waiting = {
-        count,
-        go(): void {
-          signal?.removeEventListener('abort', giveUp)
-          resolve()
-        },
-      }
-      signal?.addEventListener('abort', giveUp, { once: true })
-      bucket.line.add(waiting)
-      bucket.owed += count
-      serve(bucket)
-    })
-
   return {
     async take(key, count, signal) {
       if (count > perSecond)
         throw new SpindleError('limit_reached', `rate (${count}) exceeds burst size (${perSecond})`)
       signal?.throwIfAborted()
       const bucket = bucketOf(key)
-      fill(bucket)
-      const leftMs = waitMs(bucket, bucket.owed + count)
-      if (leftMs > longestWaitMs)
+      if (bucket.waitMs(count) > longestWaitMs)
         throw new SpindleError('limit_reached', 'too many requests wait for their turn')
-      if (leftMs > 0) await wait(bucket, count, signal)
-      else bucket.tokens -= count
+      await bucket.take(count, signal)
     },
+  }
+}
+
+class Bucket {
+  readonly #clock: Clock
+  readonly #perSecond: number
+  #tokens: number
+  /** When that was so, by the monotonic clock. */
+  #at: number
+  /** First come, first served. */
+  readonly #line = new Set<Waiting>()
+  /** Of all in line. */
+  #owed = 0
+  #timer: Timer | undefined
+
+  constructor(clock: Clock, perSecond: number) {
+    this.#clock = clock
+    this.#perSecond = perSecond
+    this.#tokens = perSecond
+    this.#at = clock.monotonic()
+  }
+
+  get isWaitedFor(): boolean {
+    return this.#line.size > 0
+  }
+
+  get isFull(): boolean {
+    this.#fill()
+    return this.#tokens >= this.#perSecond
+  }
+
+  /** How long who comes now would stand in line. */
+  waitMs(count: number): number {
+    this.#fill()
+    return this.#leftMs(this.#owed + count)
+  }
+
+  take(count: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const giveUp = (): void => {
+      this.#leave(waiting)
+      reject(signal?.reason)
+      this.#serve()
+    }
+    const waiting = {
+      count,
+      go(): void {
+        signal?.removeEventListener('abort', giveUp)
+        resolve()
+      },
+    }
+    signal?.addEventListener('abort', giveUp, { once: true })
+    this.#line.add(waiting)
+    this.#owed += count
+    this.#serve()
+    return promise
+  }
+
+  /** Lets go whose turn it is, and waits for that of the next. */
+  #serve(): void {
+    this.#fill()
+    this.#timer?.cancel()
+    this.#timer = undefined
+    for (const waiting of this.#line) {
+      const leftMs = this.#leftMs(waiting.count)
+      if (leftMs > 0) {
+        this.#timer = this.#clock.after(leftMs, () => this.#serve())
+        return
+      }
+      this.#leave(waiting)
+      this.#tokens -= waiting.count
+      waiting.go()
+    }
+  }
+
+  #leave(waiting: Waiting): void {
+    this.#line.delete(waiting)
+    this.#owed -= waiting.count
+  }
+
+  /** Until there are `count` tokens. */
+  #leftMs(count: number): number {
+    const missing = count - this.#tokens
+    return missing < ROUNDING ? 0 : (missing / this.#perSecond) * 1000
+  }
+
+  #fill(): void {
+    const now = this.#clock.monotonic()
+    const tokens = this.#tokens + ((now - this.#at) / 1000) * this.#perSecond
+    this.#tokens = Math.min(this.#perSecond, tokens)
+    this.#at = now
   }
 }
