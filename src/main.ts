@@ -20,6 +20,7 @@ const MOST_INPUT_BYTES = 64 * 2 ** 20
 const exitCode = await run(process.argv.slice(2), {
   out: out.write,
   err: err.write,
+  errFailures: () => err.failures,
   env: process.env,
   ...(!process.stdin.isTTY && { input: readInput }),
   onSignal(signal, listen) {

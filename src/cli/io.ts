@@ -2,6 +2,8 @@
 export interface Io {
   out(text: string): void
   err(text: string): void
+  /** How many times `err` could not write. */
+  readonly errFailures?: () => number
   readonly env: Readonly<Record<string, string | undefined>>
   /** All of standard input as text, of which there is at most 64 MiB; undefined where it is a terminal. */
   readonly input?: () => Promise<string>

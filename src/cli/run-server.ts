@@ -73,6 +73,7 @@ export async function runServer(io: Io, file: string): Promise<void> {
     random: systemRandom,
     log,
     auditStream: stream,
+    ...(io.errFailures !== undefined && { logFailures: io.errFailures }),
     version: VERSION,
   })
   await runUntilSignal(io, log, server)

@@ -3,6 +3,8 @@ import type { Writable } from 'node:stream'
 
 export interface StandardOutput {
   write(text: string): void
+  /** Writes that have failed so far. After a disk was full, those that come later may not. */
+  readonly failures: number
   /** Aborted once nothing more can be written. */
   readonly closed: AbortSignal
   /**
@@ -15,6 +17,7 @@ export interface StandardOutput {
 /** A pipe takes 64 KiB, and the rest is this process's to keep until it is read. */
 export function openStandardOutput(stream: Writable): StandardOutput {
   const closed = new AbortController()
+  let failures = 0
   let fault: NodeJS.ErrnoException | undefined
   const failed = (error: NodeJS.ErrnoException): void => {
     fault ??= error
@@ -22,7 +25,10 @@ export function openStandardOutput(stream: Writable): StandardOutput {
   }
   stream.on('error', failed)
   return {
-    write: (text) => void stream.write(text),
+    write: (text) => void stream.write(text, (error) => (failures += error ? 1 : 0)),
+    get failures() {
+      return failures
+    },
     closed: closed.signal,
     async flushed() {
       await new Promise<void>((resolve) => {

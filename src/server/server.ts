@@ -23,6 +23,8 @@ export interface ServerEnvironment {
   readonly log: LeveledLog
   /** Where the lines of the audit go. */
   readonly auditStream: { write(line: string): unknown }
+  /** How many times a line of the log or the audit could not be written. */
+  readonly logFailures?: () => number
   readonly version: string
 }
 

@@ -31,6 +31,11 @@ export const SERVER_ALERT_CASES: Readonly<Record<string, AlertCase>> = {
       [`rpcs_total{${attest},code="INTERNAL"}`]: '0+1x40',
     },
   },
+  SpindleServerAuditLost: {
+    at: '5m',
+    fires: { log_failures_total: '0 0 0 1x10' },
+    quiet: { log_failures_total: '7x10' },
+  },
   SpindleServerAuthorityFault: {
     at: '3m',
     fires: { 'authority_fault{kind="x509"}': '0x10', 'authority_fault{kind="jwt"}': '1x10' },

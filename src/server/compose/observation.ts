@@ -57,6 +57,7 @@ const CODES: ReadonlyMap<number, string> = new Map(
 export function createObservation(parts: {
   readonly clock: Clock
   readonly version: string
+  readonly logFailures?: () => number
 }): Observation {
   const { clock } = parts
   const metrics = createServerMetrics(parts)
@@ -87,15 +88,22 @@ export function createObservation(parts: {
     },
     serve(seen) {
       if (seen.config.authority.kind === 'server' && !aboveTold) metrics.aboveFault.set(0)
-      return serve(seen, clock, metrics)
+      return serve(seen, { ...parts, metrics })
     },
   }
 }
 
 async function serve(
   { config, store, registry, issuing, fleet, descriptors }: Seen,
-  clock: Clock,
-  metrics: ServerMetrics,
+  {
+    clock,
+    metrics,
+    logFailures = () => 0,
+  }: {
+    readonly clock: Clock
+    readonly metrics: ServerMetrics
+    readonly logFailures?: () => number
+  },
 ): Promise<HttpServer | undefined> {
   const { http, admin, trustDomain } = config
   if (http === undefined) return undefined
@@ -125,6 +133,9 @@ async function serve(
     },
     get svid() {
       return issuing.svid.current
+    },
+    get logFailures() {
+      return logFailures()
     },
     ready: async () => (await health.ready()).ok,
   })

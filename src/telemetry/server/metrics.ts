@@ -39,6 +39,8 @@ export interface ScrapedServer {
   readonly authorities: Readonly<Record<'x509' | 'jwt', Slots>>
   /** The server's own X.509-SVID. */
   readonly svid: Life
+  /** Since the start. */
+  readonly logFailures: number
   ready(): Promise<boolean>
 }
 
@@ -79,6 +81,7 @@ export function createServerMetrics({
   metrics.buildInfo.set({ version }, 1)
   // Until it is known that there is one.
   metrics.aboveFault.remove()
+  let logFailures = 0
   return {
     ...metrics,
     textOf: (scraped) => ({
@@ -88,6 +91,8 @@ export function createServerMetrics({
         readAuthorities(metrics, scraped, now)
         metrics.agentsConnected.set(scraped.agentsConnected)
         metrics.agentsBehind.set(scraped.agentsBehind)
+        metrics.logFailures.inc(scraped.logFailures - logFailures)
+        logFailures = scraped.logFailures
         setOrRemove(metrics.bundleSequence, scraped.bundleSequence)
         metrics.svidSecondsLeft.set((scraped.svid.notAfter - now) / 1000)
         metrics.svidLifeLeft.set(shareLeft(scraped.svid, now))

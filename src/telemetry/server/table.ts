@@ -54,6 +54,12 @@ export const OF_A_SERVER = {
     help: 'Changes of the registry that were made: asked for by the API, or of what had expired.',
     labels: { object: ['entry', 'agent', 'join-token', 'bundle', 'federation', 'authority'] },
   },
+  logFailures: {
+    type: 'counter',
+    name: 'log_failures_total',
+    help: 'Writes of the log, and of the audit in it, that failed: nobody has these lines.',
+    labels: {},
+  },
   entries: {
     type: 'gauge',
     name: 'entries',

@@ -13,6 +13,7 @@ function setUp(more: Partial<ScrapedServer> = {}) {
     counts: async () => ({ entries: 3, agents: 2, bundles: 1 }),
     agentsConnected: 2,
     agentsBehind: 1,
+    logFailures: 3,
     bundleSequence: 7,
     authorities: {
       x509: {
@@ -49,6 +50,7 @@ test('textOf reads what there is at each scrape', async () => {
     bundles: '1',
     agents_connected: '2',
     agents_behind: '1',
+    log_failures_total: '3',
     bundle_sequence: '7',
     'authority_slots{kind="x509",status="tainted"}': '1',
     'authority_slots{kind="x509",status="active"}': '1',
@@ -73,7 +75,10 @@ test('textOf reads what there is at each scrape', async () => {
   }
   for (const [name, value] of Object.entries(expected)) assert.equal(first.get(name), value, name)
   clock.jump(10_000)
-  assert.equal((await read()).get('authority_active_seconds_left{kind="x509"}'), '50')
+  const second = await read()
+  assert.equal(second.get('authority_active_seconds_left{kind="x509"}'), '50')
+  // As many as there were, not as many again.
+  assert.equal(second.get('log_failures_total'), '3')
 })
 
 test('textOf: the certificate above that ends first is told for as long as there is one', async () => {
