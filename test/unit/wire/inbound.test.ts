@@ -26,11 +26,11 @@ import { temporaryFolder } from '../../fakes/folder.ts'
 const MOST_UNFINISHED = 100_000
 const MOST_CONTROL = 10_000
 
-/** Looks until `happened`, for 5 s of real time. */
+/** Looks until `happened`, for 20 s of real time. */
 async function until(happened: () => boolean): Promise<void> {
-  for (let look = 0; look < 1_000 && !happened(); look++)
+  for (let look = 0; look < 4_000 && !happened(); look++)
     await new Promise((resolve) => setTimeout(resolve, 5))
-  assert(happened(), 'not within 5 s')
+  assert(happened(), 'not within 20 s')
 }
 
 interface Setting {
