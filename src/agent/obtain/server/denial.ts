@@ -41,4 +41,4 @@ export function wordsOf(thrown: unknown): string {
 }
 
 const OTHER_AUTHORITIES =
-  'If the server has other authorities by now, this agent cannot know: stop it, remove its cache (node.sealed in stateDir), and start it with a bundle of today (spindle bundle show on the server)'
+  'If the server has other authorities by now, this agent cannot know: stop it, remove its cache, and start it with a bundle of today (node.sealed in stateDir; spindle bundle show on the server)'
