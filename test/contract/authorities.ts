@@ -23,7 +23,7 @@ import { createUpstream } from '../fakes/upstream.ts'
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
-export const CA_TTL = HOUR
+export const CA_TTL = 60 * MINUTE
 export const trustDomain = parseTrustDomain('example.org')
 const web = parseSpiffeId('spiffe://example.org/web')
 

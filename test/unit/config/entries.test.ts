@@ -178,9 +178,9 @@ test('readEntries() quotes nothing of a broken file that may be a key', () => {
 })
 
 test('readEntries() refuses more than 100,000 entries before it reads one of them', () => {
-  const many = (count: number): string => JSON.stringify({ entries: Array(count).fill(FULL) })
-  assert.match(faultsOf(many(100_001))[0]!.message, /at most 100000/)
-  assert.equal(faultsOf(many(100_001)).length, 1)
+  const [fault, ...more] = faultsOf(JSON.stringify({ entries: Array(100_001).fill(FULL) }))
+  assert.match(fault!.message, /at most 100000/)
+  assert.deepEqual(more, [])
 })
 
 test('examples/ holds entries files without a fault or a warning', () => {

@@ -258,7 +258,8 @@ test('/api/events hangs up on a client that does not read, and others hear on', 
     for (let n = 0; n < count; n++)
       timeline.add({ kind: 'pushed', subject: `${n}${'x'.repeat(512)}`, detail: 'y'.repeat(256) })
     await clock.advance(MOMENT_MS)
-    while (heard < timeline.since(0).at(-1)!.id) heard = (await good.next()).value ?? Infinity
+    const last = timeline.since(0).at(-1)!.id
+    while (heard < last) heard = (await good.next()).value ?? Infinity
   }
   for (let n = 0; n < 5_000 && !gone; n++) await happen(20)
   slow.resume()

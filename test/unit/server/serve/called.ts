@@ -8,12 +8,6 @@ import { Encoded } from '../../../../src/wire/service.ts'
 
 type Handler = (call: unknown, done: (failure: unknown, value: unknown) => void) => void
 
-/** What a call failed with. */
-export interface Failure {
-  readonly code: number
-  readonly details: string
-}
-
 export const LOCAL: ServerPeer = { kind: 'local', uid: 0, pid: 1 }
 
 /** The bearer of an X.509-SVID with this path. */

@@ -188,7 +188,7 @@ test('createRemoteSupply() serves what is valid while the server is away, and no
 
 test('after a server was away for 0.9 of a life, SVIDs are signed anew with no burst above twice the mean', async (t) => {
   const { clock, link, agent } = await setting(t)
-  const count = 400
+  const count = 200
   const entries = Array.from({ length: count }, (_, at) => serverEntry(`e${at}`))
   link.serve(entries)
   const leases = entriesOf(agent).map((entry) => agent.identities.acquire(entry))

@@ -1,10 +1,7 @@
 /** The Agent service over a real store and a real CA, with the calls of nodes and agents. */
 import type { TestContext } from 'node:test'
 import { Agent } from '#spire/api/server/agent/v1/agent_pb.js'
-import type {
-  AttestAgentRequest_Params,
-  AttestAgentResponse_Result,
-} from '#spire/api/server/agent/v1/agent_pb.js'
+import type { AttestAgentResponse_Result } from '#spire/api/server/agent/v1/agent_pb.js'
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { AttestAgentRequestSchema } from '#spire/api/server/agent/v1/agent_pb.js'
 import type { IssuedX509Svid, X509Request } from '../../../../../src/authority/authority.ts'
@@ -25,7 +22,7 @@ import { setUp as setUpService } from '../setting.ts'
 import type { Parts, Setting as ServiceSetting } from '../setting.ts'
 
 export const HOUR = 3_600_000
-export const AGENT_TTL = HOUR
+const AGENT_TTL = HOUR
 
 export type Result = AttestAgentResponse_Result
 type Step = MessageInitShape<typeof AttestAgentRequestSchema>['step']
@@ -128,8 +125,6 @@ export async function setUp(t: TestContext, options: Options = {}): Promise<Sett
     },
   }
 }
-
-export type Params = AttestAgentRequest_Params
 
 /** Decimal. */
 export const serialOf = (result: Result): string => {

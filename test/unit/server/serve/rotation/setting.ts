@@ -1,6 +1,6 @@
 /** A rotation over real authorities, store and registry, with agents that are told what to have. */
 import type { TestContext } from 'node:test'
-import { AuthorityKind, AuthorityRotation } from '#spindle/server/v1/rotation_pb.js'
+import { AuthorityKind } from '#spindle/server/v1/rotation_pb.js'
 import type { RotateProgress, RotateRequest } from '#spindle/server/v1/rotation_pb.js'
 import { RotateStep } from '#spindle/server/v1/rotation_pb.js'
 import type { StatusObject } from '@grpc/grpc-js'
@@ -150,4 +150,4 @@ export const stepsOf = (call: { readonly written: readonly RotateProgress[] }): 
 export const failure = (call: { readonly status: StatusObject | undefined }) =>
   call.status && [call.status.code, call.status.details]
 
-export { AuthorityRotation, RotateStep }
+export { RotateStep }
