@@ -13,6 +13,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { SpindleError, messageOf } from '../../runtime/errors.ts'
 import { createFeed } from '../../runtime/feed.ts'
 import type { Random } from '../../runtime/random.ts'
+import { nextTurn } from '../../runtime/slices.ts'
 import type { Begun, Database, Engine } from '../engine.ts'
 import { migrate, newLineage } from '../migrations.ts'
 import { corrupt } from '../rows/body.ts'
@@ -141,7 +142,7 @@ async function copyTo(database: DatabaseSync, path: string, random: Random): Pro
   const made = `${path}.new`
   try {
     makeDatabaseFile(made)
-    await backup(database, made)
+    await copyPages(database, made)
     const copy = openDatabase(made)
     const db = kyselyOver(copy)
     try {
@@ -155,6 +156,25 @@ async function copyTo(database: DatabaseSync, path: string, random: Random): Pro
   } catch (thrown) {
     removeDatabase(made)
     throw thrown
+  }
+}
+
+const MOST_BEGINNINGS = 1_000
+
+/**
+ * A copy is not begun while its connection is in the middle of a change, which the thread that copies may meet: SQLite says that it
+ * is locked, and Node, before the first page, throws an error with the code of none.
+ */
+async function copyPages(database: DatabaseSync, made: string): Promise<void> {
+  for (let begun = 1; ; begun++) {
+    try {
+      await backup(database, made)
+      return
+    } catch (thrown) {
+      const isLocked = thrown instanceof Error && 'errcode' in thrown && thrown.errcode === 0
+      if (!isLocked || begun === MOST_BEGINNINGS) throw thrown
+    }
+    await nextTurn()
   }
 }
 
