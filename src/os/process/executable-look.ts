@@ -13,31 +13,35 @@ const DEVICE = { major: 34, minor: 35 }
 const TELLING = [8, 9, 10, 11, 24, 25, 26, 28, 29, 30, 34, 35]
 
 interface Seen {
-  readonly path: Buffer
   readonly words: Uint32Array
   readonly identity: string
 }
 
+const LONGEST_PATH = 4096
+
 /**
  * The same answers as `executableIdentity`, and its errors. What was seen of a process is kept for as long as the object that
- * is asked with, which must stand for one process.
+ * is asked with, which must stand for one process; those that run one program share it.
  */
 export function createExecutableLook(
   libc: Pick<Libc, 'statx'>,
   procRoot = '/proc',
 ): (process: { readonly pid: number }) => string | undefined {
+  const path = Buffer.alloc(LONGEST_PATH)
   const words = new Uint32Array(WORDS)
   const out = Buffer.from(words.buffer)
   const seen = new WeakMap<object, Seen>()
+  let last: Seen = { words: words.slice(), identity: '' }
   return (process) => {
-    const before = seen.get(process)
-    const path = before?.path ?? Buffer.from(`${procRoot}/${process.pid}/exe\0`)
+    path.write(`${procRoot}/${process.pid}/exe\0`)
     // Why it failed, and whether it is only not to be had here, is found out as ever.
     if (libc.statx(path, out) !== 0) return executableIdentity(process.pid, procRoot)
+    const before = seen.get(process)
     if (before !== undefined && isSame(before.words, words)) return before.identity
-    const identity = identityOf(words)
-    seen.set(process, { path, words: words.slice(), identity })
-    return identity
+    if (last.identity === '' || !isSame(last.words, words))
+      last = { words: words.slice(), identity: identityOf(words) }
+    seen.set(process, last)
+    return last.identity
   }
 }
 

@@ -49,6 +49,20 @@ test('a look sees each change of the program, and that it is as it was', (t) => 
   assert.throws(see, { code: 'ENOENT' })
 })
 
+test('a look keeps processes apart, those of one program too', (t) => {
+  const procRoot = temporaryFolder(t)
+  const programs = ['one', 'other', 'one'].map((name) => writeIn(procRoot, name, name))
+  programs.forEach((exe, index) => writeProcess(procRoot, { pid: 70 + index, exe }))
+  const look = createExecutableLook(libc, procRoot)
+  const processes = programs.map((_, index) => ({ pid: 70 + index }))
+  const expected = processes.map(({ pid }) => executableIdentity(pid, procRoot))
+  for (let round = 0; round < 3; round++) assert.deepEqual(processes.map(look), expected)
+  const [one, other, same] = expected
+  assert.deepEqual([one === same, one === other], [true, false])
+  writeProcess(procRoot, { pid: 70, exe: programs[1]! })
+  assert.deepEqual(processes.map(look), [other, other, same])
+})
+
 test('a look where statx is not to be had is one by other means', (t) => {
   const procRoot = temporaryFolder(t)
   writeProcess(procRoot, { pid: 7, exe: writeIn(procRoot, 'one', 'one') })
