@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 
-/** Changes one bit, half way through the file. */
+/** Of SQLite's, which begin with what they are; further in there may be nothing at all. */
+const PAGE_BYTES = 4096
+
+/** Changes one bit, half way through the file, or where the page begins that is there. */
 export function flipBit(path: string): void {
   const bytes = readFileSync(path)
-  bytes[bytes.length >> 1]! ^= 4
+  const half = bytes.length >> 1
+  bytes[half < PAGE_BYTES ? half : half - (half % PAGE_BYTES)]! ^= 4
   writeFileSync(path, bytes)
 }
 
