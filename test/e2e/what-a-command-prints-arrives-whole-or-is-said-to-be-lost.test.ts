@@ -8,7 +8,7 @@ import { runServer } from '../fakes/running-server.ts'
 import { spindle } from './rig/command.ts'
 import { ROOT } from './rig/root.ts'
 
-const ENTRIES = 3_000
+const ENTRIES = 2_000
 
 /** The socket of a server whose registry is far more than a pipe takes at once. */
 async function largeRegistry(t: TestContext): Promise<string> {
