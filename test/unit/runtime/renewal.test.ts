@@ -47,3 +47,23 @@ test('replacementDelay: the first few do not wait, the others a second for each 
   assert.equal(longest(53, 54, 40_000), 10_000)
   assert.equal(longest(53, 54, -1), 0)
 })
+
+test('replacementDelay: of 200 holders with 50 each no second asks for many more than one of each, once the first few have been asked for', () => {
+  const random = createSeededRandom(200)
+  const [holders, of] = [200, 50]
+  const seconds = Array.from({ length: 60 }, () => 0)
+  let atOnce = 0
+  for (let holder = 0; holder < holders; holder++) {
+    let fraction = 0
+    for (let at = 0; at < of; at++) {
+      // Four go in one call.
+      if (at % 4 === 0) fraction = random.fraction()
+      const delay = replacementDelay({ at, of, leftMs: 1_800_000 }, fraction)
+      if (delay === 0) atOnce += 1
+      else seconds[Math.floor(delay / 1_000)]! += 1
+    }
+  }
+  assert.equal(atOnce, 4 * holders)
+  assert(Math.max(...seconds) < 1.4 * holders, seconds.join(' '))
+  assert.equal(seconds.slice(46).filter((count) => count > 0).length, 0)
+})
