@@ -63,7 +63,8 @@ export class Grant {
   #callerChanged(): void {
     const { entries, possible } = this.caller.state.current.match
     this.#granted = new Granted(entries)
-    this.#possible = new Granted(possible)
+    // Mostly nothing is undecided: both are the same entries then, and one index of them is enough.
+    this.#possible = possible.length === entries.length ? this.#granted : new Granted(possible)
     const wanted = new Set(entries.map((entry) => entry.id))
     for (const entry of entries)
       if (!this.#leases.has(entry.id)) this.#leases.set(entry.id, this.#identities.acquire(entry))
