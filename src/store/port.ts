@@ -142,25 +142,28 @@ export interface AgentStore {
   ): Promise<number>
 }
 
-/** What is stored for the node that joins, and an entry beside it unless there is one like it. */
-export interface Joining {
-  readonly agent: AttestedAgent
-  readonly entry?: NewEntry
-}
+export type CreatedToken =
+  /** `entry`: the one that was made, unless there was one like it. */
+  | { readonly kind: 'created'; readonly entry?: ServerEntry }
+  /** The text is a token already; nothing was changed. */
+  | { readonly kind: 'taken' }
 
-/** Given the token and the agent as they are, under the lock; undefined: the node may not join. May be called more than once. */
-export type Join = (token: JoinToken, current: AttestedAgent | undefined) => Joining | undefined
+/**
+ * What is stored for the node that joins, given the token and the agent as they are, under the lock; undefined: the node may not
+ * join. May be called more than once.
+ */
+export type Join = (
+  token: JoinToken,
+  current: AttestedAgent | undefined,
+) => AttestedAgent | undefined
 
-export type Joined =
-  /** `entry`: the one that was made. */
-  | { readonly kind: 'joined'; readonly entry?: ServerEntry }
-  /** Nothing was changed: the token is as good as it was. */
-  | { readonly kind: 'refused' | 'not_found' }
+/** refused, not_found: nothing was changed, the token is as good as it was. */
+export type Joined = 'joined' | 'refused' | 'not_found'
 
 /** Of a token's text only a hash is kept. */
 export interface JoinTokenStore {
-  /** @returns false where the text is a token already */
-  create(text: string, token: JoinToken): Promise<boolean>
+  /** With an entry, both are made in one commit. */
+  create(text: string, token: JoinToken, entry?: NewEntry): Promise<CreatedToken>
   /** Expired ones are there until they are pruned. */
   get(text: string): Promise<JoinToken | undefined>
   /** Spends a token in the same commit that stores its agent: of several that join with it at once, on any server, one does. */

@@ -10,14 +10,17 @@ const NODE = id(PATH)
 /** The agent of whoever has this serial. */
 const as =
   (serial: string): Join =>
-  () => ({ agent: agent(PATH, { serial }) })
+  () =>
+    agent(PATH, { serial })
 
 for (const kind of kinds) {
   describe(`Store, ${kind.name}: join tokens`, () => {
     storeTest(kind, 'are there until they are spent or pruned', async (store, { clock }) => {
       const token = { expiresAt: clock.now() + 1_000, alias: id('/node') }
-      assert.equal(await store.joinTokens.create('secret', token), true)
-      assert.equal(await store.joinTokens.create('secret', { expiresAt: 0 }), false)
+      assert.deepEqual(await store.joinTokens.create('secret', token), { kind: 'created' })
+      const again = await store.joinTokens.create('secret', { expiresAt: 0 }, entry('/other'))
+      assert.deepEqual(again, { kind: 'taken' })
+      assert.equal(await store.entries.count({}), 0)
       assert.deepEqual(await store.joinTokens.get('secret'), token)
       assert.deepEqual(await store.joinTokens.get('secret'), token, 'it is no more than looked at')
       await store.joinTokens.create('old', { expiresAt: 1 })
@@ -30,33 +33,39 @@ for (const kind of kinds) {
       assert.equal(store.changes.revisions.current, 0, 'nobody else hears of them')
     })
 
-    storeTest(kind, 'join stores the agent and the entry, and the token is gone', async (store) => {
+    storeTest(kind, 'an entry comes with its token, or is there already', async (store) => {
+      const token = { expiresAt: 9, alias: id('/node') }
+      const alias = entry('/node', { parentId: NODE })
+      const made = await store.joinTokens.create('secret', token, alias)
+      assert.ok(made.kind === 'created' && made.entry !== undefined)
+      assert.deepEqual(await store.entries.get(made.entry.id), made.entry)
+      assert.deepEqual([made.entry.spiffeId, made.entry.parentId], [id('/node'), NODE])
+      const like = await store.joinTokens.create('another', token, alias)
+      assert.deepEqual(like, { kind: 'created' })
+      assert.equal(await store.entries.count({}), 1)
+    })
+
+    storeTest(kind, 'an entry that cannot be kept leaves no token', async (store) => {
+      const none = entry('/node', { selectors: [] })
+      await assert.rejects(store.joinTokens.create('secret', { expiresAt: 9 }, none), {
+        code: 'request_invalid',
+      })
+      assert.equal(await store.joinTokens.get('secret'), undefined)
+    })
+
+    storeTest(kind, 'join stores the agent, and the token is gone', async (store) => {
       const token = { expiresAt: 9, alias: id('/node') }
       await store.joinTokens.create('secret', token)
-      const alias = entry('/node', { parentId: NODE })
       const joined = await store.joinTokens.join('secret', NODE, (given, current) => {
         assert.deepEqual([given, current], [token, undefined])
-        return { agent: agent(PATH, { serial: '7' }), entry: alias }
+        return agent(PATH, { serial: '7' })
       })
-      assert.ok(joined.kind === 'joined' && joined.entry !== undefined)
-      assert.deepEqual(await store.entries.get(joined.entry.id), joined.entry)
-      assert.deepEqual([joined.entry.spiffeId, joined.entry.parentId], [id('/node'), NODE])
+      assert.equal(joined, 'joined')
       assert.equal((await store.agents.get(NODE))?.serial, '7')
       assert.equal(await store.joinTokens.get('secret'), undefined)
       const position = await store.changes.position()
       const told = await store.changes.since({ ...position, revision: 0 }, 10)
-      assert.deepEqual(told.kind === 'changes' && told.changes.map(({ kind }) => kind), [
-        'agent',
-        'entry',
-      ])
-      // The next one finds an entry like its own.
-      await store.joinTokens.create('secret', token)
-      const again = await store.joinTokens.join('secret', NODE, (_, current) => {
-        assert.equal(current?.serial, '7')
-        return { agent: agent(PATH, { serial: '8' }), entry: alias }
-      })
-      assert.deepEqual(again, { kind: 'joined' })
-      assert.equal(await store.entries.count({}), 1)
+      assert.deepEqual(told.kind === 'changes' && told.changes.map(({ kind }) => kind), ['agent'])
     })
 
     storeTest(
@@ -71,18 +80,18 @@ for (const kind of kinds) {
           assert.equal(current?.banned, true)
           return undefined
         })
-        assert.deepEqual(refused, { kind: 'refused' })
+        assert.equal(refused, 'refused')
         const none = await store.joinTokens.join('another', NODE, () => assert.fail('it was asked'))
-        assert.deepEqual(none, { kind: 'not_found' })
+        assert.equal(none, 'not_found')
         assert.deepEqual(await store.joinTokens.get('secret'), token)
         assert.deepEqual(await store.changes.position(), before)
         assert.deepEqual(await store.agents.get(NODE), agent(PATH, { banned: true }))
       },
     )
 
-    storeTest(kind, 'an entry that cannot be kept leaves the token and no agent', async (store) => {
+    storeTest(kind, 'an agent that cannot be kept leaves the token', async (store) => {
       await store.joinTokens.create('secret', { expiresAt: 9 })
-      const joining = { agent: agent(PATH), entry: entry('/node', { selectors: [] }) }
+      const joining = agent(PATH, { attestationType: '\0' })
       await assert.rejects(
         store.joinTokens.join('secret', NODE, () => joining),
         { code: 'request_invalid' },
@@ -99,9 +108,9 @@ for (const kind of kinds) {
         const ask = (at: number): ReturnType<Store['joinTokens']['join']> =>
           (at % 2 === 0 ? store : other).joinTokens.join('secret', NODE, as(`${round}-${at}`))
         const outcomes = await Promise.all(Array.from({ length: 10 }, (_, at) => ask(at)))
-        const winners = outcomes.flatMap((one, at) => (one.kind === 'joined' ? [at] : []))
+        const winners = outcomes.flatMap((one, at) => (one === 'joined' ? [at] : []))
         assert.equal(winners.length, 1)
-        assert.ok(outcomes.every(({ kind }) => kind === 'joined' || kind === 'not_found'))
+        assert.ok(outcomes.every((one) => one === 'joined' || one === 'not_found'))
         assert.equal((await store.agents.get(NODE))?.serial, `${round}-${winners[0]}`)
       }
     })

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto'
 import type { Random } from '../../runtime/random.ts'
 import type { Database, Engine } from '../engine.ts'
 import { reading } from '../engine.ts'
-import type { JoinToken } from '../model.ts'
-import type { JoinTokenStore, Joined, Joining } from '../port.ts'
+import type { AttestedAgent, JoinToken } from '../model.ts'
+import type { CreatedToken, JoinTokenStore, Joined } from '../port.ts'
 import type { Writer } from '../writer.ts'
 import { changeAgent } from './agents.ts'
 import { written } from './body.ts'
@@ -17,33 +17,36 @@ const CHUNK = 100
 
 export function createJoinTokens(engine: Engine, writer: Writer, random: Random): JoinTokenStore {
   return {
-    create: (text, { expiresAt, alias }) =>
-      writer.write(async ({ db }) => {
+    create: (text, { expiresAt, alias }, entry) =>
+      writer.write(async (write): Promise<CreatedToken> => {
         const body = written({ expiresAt, ...(alias !== undefined && { alias }) })
         const row = { kind: TOKEN, key: keyOf(text), expires_at: expiresAt, ...body }
-        const { numInsertedOrUpdatedRows } = await db
+        const { numInsertedOrUpdatedRows } = await write.db
           .insertInto('records')
           .values(row)
           .onConflict((conflict) => conflict.doNothing())
           .executeTakeFirst()
-        return numInsertedOrUpdatedRows === 1n
+        if (numInsertedOrUpdatedRows !== 1n) return { kind: 'taken' }
+        if (entry === undefined) return { kind: 'created' }
+        const [made] = await createSome(write, [namedEntry(entry, random)])
+        return made?.kind === 'created'
+          ? { kind: 'created', entry: made.entry }
+          : { kind: 'created' }
       }),
     get: (text) => reading(engine, (db) => tokenOf(db, keyOf(text))),
     join: (text, id, join) =>
       writer.write(async (write): Promise<Joined> => {
         const key = keyOf(text)
         const token = await tokenOf(write.db, key)
-        if (token === undefined) return { kind: 'not_found' }
-        let joining: Joining | undefined
+        if (token === undefined) return 'not_found'
+        let joining: AttestedAgent | undefined
         await changeAgent(write, id, (current) => {
           joining = join(token, current)
-          return joining?.agent ?? current
+          return joining ?? current
         })
-        if (joining === undefined) return { kind: 'refused' }
+        if (joining === undefined) return 'refused'
         await deleteRecord(write.db, TOKEN, key)
-        if (joining.entry === undefined) return { kind: 'joined' }
-        const [made] = await createSome(write, [namedEntry(joining.entry, random)])
-        return made?.kind === 'created' ? { kind: 'joined', entry: made.entry } : { kind: 'joined' }
+        return 'joined'
       }),
     async prune(now, tell) {
       for (let pruned = 0; ;) {

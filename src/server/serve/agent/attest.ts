@@ -37,7 +37,7 @@ export async function attestAgent(
   const svid = await signAgentSvid(parts, attested.agentId, spki)
   // A node that has gone would be locked out by its own first use.
   steps.check()
-  await enroll(parts, asked, { attested, svid, type })
+  await enroll(parts, { attested, svid, type })
   const { caller, method } = asked
   const about = { object: 'agent', key: attested.agentId, action: `attest ${type}` } as const
   parts.audit.write({ event: 'changed', caller, method, ...about })

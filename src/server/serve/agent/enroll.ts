@@ -1,14 +1,10 @@
 /** A node that has proven itself becomes an agent of the registry, with what its token spends and brings. */
-import { parseSelector } from '../../../registration/selector.ts'
 import { status } from '../../../runtime/grpc-status.ts'
-import type { SpiffeId } from '../../../spiffe/spiffe-id.ts'
-import type { AttestedAgent, NewEntry } from '../../../store/model.ts'
+import type { AttestedAgent } from '../../../store/model.ts'
 import type { WordedStatus } from '../../../wire/status.ts'
 import { attestationRefused } from '../../enroll/attest/attestor.ts'
 import type { Attested } from '../../enroll/attest/attestor.ts'
 import { joinTokenFault, joinTokenGone } from '../../enroll/attest/join-token.ts'
-import { auditEntry } from '../api/audit.ts'
-import type { Asked } from '../service.ts'
 import { changeAgent } from './change.ts'
 import type { AgentParts } from './parts.ts'
 import { bannedFrom } from './refusals.ts'
@@ -44,10 +40,10 @@ function takenByAnother({ id, attestationType }: AttestedAgent, type: string): W
  * Once more it is judged under the lock: of two at once only one is the first, a ban may have come meanwhile, a token may be spent.
  * @throws WordedStatus, SpindleError as the store's: then nothing is stored, and a token is as good as before
  */
-export async function enroll(parts: AgentParts, asked: Asked, enrolment: Enrolment): Promise<void> {
+export async function enroll(parts: AgentParts, enrolment: Enrolment): Promise<void> {
   const { attested, type } = enrolment
   const { agentId, joinToken } = attested
-  if (joinToken !== undefined) return await spend(parts, asked, { ...enrolment, joinToken })
+  if (joinToken !== undefined) return await spend(parts, { ...enrolment, joinToken })
   await changeAgent(parts.store, agentId, {
     refusalOf: (current) => enrolmentRefusal(current, attested, type),
     change: (current) => agentOf(enrolment, current),
@@ -55,8 +51,7 @@ export async function enroll(parts: AgentParts, asked: Asked, enrolment: Enrolme
 }
 
 async function spend(
-  { store, clock, audit }: AgentParts,
-  asked: Asked,
+  { store, clock }: AgentParts,
   { joinToken, ...enrolment }: Enrolment & { readonly joinToken: string },
 ): Promise<void> {
   const { attested, type } = enrolment
@@ -64,14 +59,9 @@ async function spend(
   let refusal: WordedStatus | undefined
   const joined = await store.joinTokens.join(joinToken, agentId, (token, current) => {
     refusal = joinTokenFault(token, clock.now()) ?? enrolmentRefusal(current, attested, type)
-    if (refusal !== undefined) return undefined
-    const { alias } = token
-    const agent = agentOf(enrolment, current)
-    return alias === undefined ? { agent } : { agent, entry: aliasEntry(agentId, alias) }
+    return refusal === undefined ? agentOf(enrolment, current) : undefined
   })
-  if (joined.kind !== 'joined') throw refusal ?? joinTokenGone()
-  if (joined.entry !== undefined)
-    auditEntry({ audit }, asked, { entry: joined.entry, action: 'create' })
+  if (joined !== 'joined') throw refusal ?? joinTokenGone()
 }
 
 function agentOf(
@@ -88,22 +78,5 @@ function agentOf(
     banned: false,
     version: current?.version ?? '',
     selectors,
-  }
-}
-
-/** The entry that SPIRE makes: entries with the alias as parent are the agent's. @throws SpindleError `selector_invalid` */
-export function aliasEntry(agentId: SpiffeId, alias: SpiffeId): NewEntry {
-  return {
-    spiffeId: alias,
-    parentId: agentId,
-    selectors: [parseSelector(`spiffe_id:${agentId}`)],
-    federatesWith: [],
-    dnsNames: [],
-    admin: false,
-    downstream: false,
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
   }
 }
