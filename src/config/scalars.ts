@@ -5,8 +5,8 @@ import { parseEndpoint } from '../spiffe/endpoint.ts'
 import { parseSpiffeId, parseTrustDomain } from '../spiffe/spiffe-id.ts'
 
 /*
- * The kinds of single values a config is made of. `label` is what the reference calls them, `allowed` what a fault says;
- * both travel with the schema as metadata, so that page and message cannot disagree with it.
+ * The kinds of single values a config is made of, and what several configs have whole. `label` is what the reference calls a value,
+ * `allowed` what a fault says; both travel with the schema as metadata, so that page and message cannot disagree with it.
  */
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
@@ -196,3 +196,18 @@ export function hostAndPort() {
       allowed: 'a host name or IP address and a port (server.example.org:8081, [::1]:8081)',
     })
 }
+
+/** Of every program that runs on. */
+export const log = z
+  .strictObject({
+    level: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error'])
+      .default('info')
+      .describe('The least severe level that is written.'),
+    format: z
+      .enum(['json', 'text'])
+      .default('json')
+      .describe('One JSON object a line, or one plain line.'),
+  })
+  .prefault({})
+  .describe('The log, on standard error. It never holds key material.')

@@ -2,7 +2,16 @@ import * as z from 'zod'
 import type { KeyType } from '../certs/keys.ts'
 import { agentAuthoritySchema } from './authority-schema.ts'
 import * as scalars from './scalars.ts'
-import { duration, path, secretName, size, spiffeId, trustDomain, wholeNumber } from './scalars.ts'
+import {
+  duration,
+  log,
+  path,
+  secretName,
+  size,
+  spiffeId,
+  trustDomain,
+  wholeNumber,
+} from './scalars.ts'
 
 /*
  * The agent's config file, key by key. docs/config.md is written from this file (`node .ci/generate-docs.mjs`), and a
@@ -247,19 +256,7 @@ export const agentSchema = z.strictObject({
     })
     .prefault({})
     .describe('What one caller may take up. Beyond it: RESOURCE_EXHAUSTED for that caller alone.'),
-  log: z
-    .strictObject({
-      level: z
-        .enum(['trace', 'debug', 'info', 'warn', 'error'])
-        .default('info')
-        .describe('The least severe level that is written.'),
-      format: z
-        .enum(['json', 'text'])
-        .default('json')
-        .describe('One JSON object a line, or one plain line.'),
-    })
-    .prefault({})
-    .describe('The log, on standard error. It never holds key material.'),
+  log,
 })
 
 /** The file after units are read and defaults filled in; paths still as written. */

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { duration, endpoint, path, spiffeId, trustDomain } from '../scalars.ts'
+import { duration, endpoint, log, path, spiffeId, trustDomain } from '../scalars.ts'
 
 /*
  * The config of `spindle files`, key by key. docs/files-config.md is written from this file (`node .ci/generate-docs.mjs`),
@@ -199,19 +199,7 @@ export const filesSchema = z.strictObject({
       'Whether files may go to folders that others own or may write, as an `emptyDir` of Kubernetes is: whoever may write there can put other files in their place.',
     ),
   after,
-  log: z
-    .strictObject({
-      level: z
-        .enum(['trace', 'debug', 'info', 'warn', 'error'])
-        .default('info')
-        .describe('The least severe level that is written.'),
-      format: z
-        .enum(['json', 'text'])
-        .default('json')
-        .describe('One JSON object a line, or one plain line.'),
-    })
-    .prefault({})
-    .describe('The log, on standard error. It never holds key material.'),
+  log,
 })
 
 /** The file after units are read and defaults filled in; paths still as written. */
