@@ -55,7 +55,7 @@ export function createAfter({ act, debounceMs, clock, random, log }: AfterOption
       if (isDue && !closing) schedule(debounceMs)
     } catch (thrown) {
       if (!(thrown instanceof SpindleError)) throw thrown
-      const retryInMs = Math.round(retryDelay(failures, RETRY, random.fraction()))
+      const retryInMs = retryDelay(failures, RETRY, random.fraction())
       failures += 1
       if (closing) return log.error({ error: thrown }, 'what is to be done after a change failed')
       const inMs = isDue ? debounceMs : retryInMs

@@ -60,7 +60,7 @@ export async function watchStream<M, T>(
     if (isFinal(error)) throw error
     if (answered && clock.monotonic() - openedAt >= STEADY_MS) failures = 0
     const isAtOnce = answered && failures === 0 && !asksToWait(error)
-    const retryInMs = isAtOnce ? 0 : Math.round(retryDelay(failures, backoff, random.fraction()))
+    const retryInMs = isAtOnce ? 0 : retryDelay(failures, backoff, random.fraction())
     failures += 1
     watch.onFault?.({ error, isDenied: isDenied(error), retryInMs })
     await pause(clock, retryInMs, signal)
