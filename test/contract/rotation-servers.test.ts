@@ -79,7 +79,7 @@ test('an authority is rotated when the agents of another server are ready too', 
   const other = await joined(t, there)
   const otherId = other.state.current.agentId ?? ''
   const trusted = async (): Promise<number> =>
-    (await there.operator.client.call(Bundle.method.getBundle, {}, IN_TIME)).x509Authorities.length
+    (await here.operator.client.call(Bundle.method.getBundle, {}, IN_TIME)).x509Authorities.length
 
   const first = rotate(here)
   const begun = await first.says('it sees both', ({ connectedAgents }) => connectedAgents === 2)
