@@ -43,6 +43,8 @@ export type EntryInit = Exclude<MessageInitShape<typeof EntrySchema>, { $typeNam
 
 const A_BATCH = 500
 const AT_ONCE = 16
+/** Calls that a connection without a certificate may have open. */
+const OF_STRANGERS = 8
 const DEADLINE_MS = 60_000
 const SELECTORS = [{ type: 'unix', value: 'uid:1000' }]
 const trustDomain = 'example.org'
@@ -110,12 +112,13 @@ export async function startFleet(folder: string, size: FleetSize): Promise<Fleet
 export async function each<T>(
   items: readonly T[],
   run: (item: T) => Promise<unknown>,
+  atOnce = AT_ONCE,
 ): Promise<void> {
   const left = items.values()
   const lane = async (): Promise<void> => {
     for (const item of left) await run(item)
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+  await Promise.all(Array.from({ length: atOnce }, lane))
 }
 
 /** All with one key: what is measured is the server. */
@@ -135,16 +138,20 @@ async function attestAll(
     'grpc.enable_http_proxy': 0,
   })
   const agents: SimulatedAgent[] = []
-  await each(Array.from({ length: count }), async () => {
-    const request = { ttl: 3_600 }
-    const { value } = await server.local.call(Agent.method.createJoinToken, request, {
-      deadlineMs: DEADLINE_MS,
-    })
-    const svid = await attest(client, value, csr)
-    const certificates = svid.certChain.map((der) => toPem(der, 'CERTIFICATE')).join('')
-    const spiffeId = `spiffe://${trustDomain}${svid.id?.path ?? ''}`
-    agents.push(simulatedAgent(server.address, { spiffeId, certificates, key: pem }))
-  })
+  await each(
+    Array.from({ length: count }),
+    async () => {
+      const request = { ttl: 3_600 }
+      const { value } = await server.local.call(Agent.method.createJoinToken, request, {
+        deadlineMs: DEADLINE_MS,
+      })
+      const svid = await attest(client, value, csr)
+      const certificates = svid.certChain.map((der) => toPem(der, 'CERTIFICATE')).join('')
+      const spiffeId = `spiffe://${trustDomain}${svid.id?.path ?? ''}`
+      agents.push(simulatedAgent(server.address, { spiffeId, certificates, key: pem }))
+    },
+    OF_STRANGERS,
+  )
   client.close()
   return agents
 }
