@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { SpindleError } from '../../src/runtime/errors.ts'
 
 /** The programme asks for 50 ms an input; the machine may be doing something else. */
-const MOST_MS = 1_000
+const MOST_MS = 20_000
 
 export interface Inputs {
   /** Runs `read` on one input; undefined where it was refused. `input` is shown when it goes wrong. */

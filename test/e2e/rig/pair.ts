@@ -65,6 +65,8 @@ function oneRequestAConnection(config: Record<string, any>, how: 'whole' | 'resu
   )
   const options = peer.typed_extension_protocol_options[HTTP_OPTIONS]
   options.common_http_protocol_options.max_requests_per_connection = 1
+  // A machine that stands still is no failed handshake.
+  peer.connect_timeout = '20s'
   if (how === 'whole') peer.transport_socket.typed_config.max_session_keys = 0
 }
 
