@@ -1,7 +1,7 @@
 /** R17: the disk of the state folder is full while a CA is made. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, readdirSync, rmSync, writeFileSync, appendFileSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -10,6 +10,7 @@ import type { Agent } from '../e2e/rig/agent.ts'
 import { testSelectors } from '../e2e/rig/pair.ts'
 import { createRig, eventually } from '../e2e/rig/rig.ts'
 import { crowdFaults, startCrowd } from './crowd.ts'
+import { fillDisk } from './fill-disk.ts'
 
 const FAULT = 'spindle_agent_authority_fault'
 
@@ -30,16 +31,6 @@ const onSmallDisk = (folder: string): string[] => [
   'mkdir -p -m 700 "$0" && mount -t tmpfs -o size=1m,mode=700 tmpfs "$0" && exec "$@"',
   folder,
 ]
-
-function fill(path: string): void {
-  writeFileSync(path, '')
-  for (const bytes of [65_536, 4_096, 1])
-    try {
-      for (;;) appendFileSync(path, Buffer.alloc(bytes))
-    } catch (thrown) {
-      assert.equal((thrown as NodeJS.ErrnoException).code, 'ENOSPC')
-    }
-}
 
 const authority = (agent: Agent) =>
   agent.admin.call(AdminService.method.getAuthority, {}, { deadlineMs: 20_000 })
@@ -68,7 +59,7 @@ test('R17: while the disk is full the old state stays and is served, the fault i
     (await authority(agent)).slots.find(({ status }) => status === 'active')?.authorityId
   const signing = await active()
 
-  fill(join(inside, 'filler'))
+  fillDisk(join(inside, 'filler'))
   await assert.rejects(rotate(agent), /may not sign: .*ENOSPC/)
   assert.equal(await active(), signing, 'what could not be stored does not sign')
   assert.equal(kept(), before, 'the old state is as it was')

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { AdminService } from '../../src/gen/spindle/admin/v1/admin_pb.js'
@@ -19,6 +19,7 @@ import type { FleetServer } from '../e2e/rig/server.ts'
 import { createWorkloadTestClient } from '../e2e/rig/workload-client.ts'
 import type { Update } from './fleet-in-time.ts'
 import { isConnected, serialsOf } from './fleet-in-time.ts'
+import { fillDisk } from './fill-disk.ts'
 
 const CALL = { deadlineMs: 20_000 }
 const { fetchX509SVID, fetchJWTSVID } = SpiffeWorkloadAPI.method
@@ -36,16 +37,6 @@ async function smallDisk(rig: Rig, folder: string) {
     through: ['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`, '--'],
     inside: join(`/proc/${holder.pid}/root`, folder),
   }
-}
-
-function fill(path: string): void {
-  writeFileSync(path, '')
-  for (const bytes of [65_536, 4_096, 1])
-    try {
-      for (;;) appendFileSync(path, Buffer.alloc(bytes))
-    } catch (thrown) {
-      assert.equal((thrown as NodeJS.ErrnoException).code, 'ENOSPC')
-    }
 }
 
 async function pathsOf({ local }: FleetServer): Promise<string[]> {
@@ -79,7 +70,7 @@ test('R17: a server on a full disk serves and signs on, refuses changes plainly,
   const signing = await activeOf(server)
   const kept = readFileSync(join(inside, 'authority-embedded.json'), 'utf8')
 
-  fill(join(inside, 'filler'))
+  fillDisk(join(inside, 'filler'))
   const paths = await pathsOf(server)
   const full = { message: /the disk is full/ }
   // What is free in pages the store has already is used up.

@@ -13,24 +13,9 @@ import {
   decodedIfSmall,
   encodedInTurns,
 } from '../../../src/wire/in-turns.ts'
+import { turnsOf } from '../../fakes/turns.ts'
 
 const LARGE = 65_536
-
-/** What `run` resolves to, and how often others had their turn meanwhile. */
-async function turnsOf<T>(
-  run: () => Promise<T>,
-): Promise<{ readonly value: T; readonly turns: number }> {
-  let turns = 0
-  let over = false
-  const count = (): void => {
-    turns++
-    if (!over) setImmediate(count)
-  }
-  setImmediate(count)
-  const value = await run()
-  over = true
-  return { value, turns }
-}
 
 const requests = fc.record({
   entries: fc.array(fc.record({ id: fc.string(), hint: fc.string(), admin: fc.boolean() }), {
