@@ -3,8 +3,14 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { SpindleError } from '../../src/runtime/errors.ts'
 
-/** The programme asks for 50 ms an input; the machine may be doing something else. */
-const MOST_MS = 20_000
+/** The programme asks for 50 ms an input; the runtime may be collecting garbage meanwhile. */
+export const MOST_MS = 1_000
+
+/** Of this process, ms: an input costs what it costs, however long the machine stands still meanwhile. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
 
 export interface Inputs {
   /** Runs `read` on one input; undefined where it was refused. `input` is shown when it goes wrong. */
@@ -19,7 +25,7 @@ export function createInputs(): Inputs {
   let longestMs = 0
   return {
     try(input, read) {
-      const started = performance.now()
+      const started = cpuMs()
       try {
         const value = read()
         accepted += 1
@@ -32,12 +38,14 @@ export function createInputs(): Inputs {
         refused += 1
         return undefined
       } finally {
-        longestMs = Math.max(longestMs, performance.now() - started)
+        longestMs = Math.max(longestMs, cpuMs() - started)
       }
     },
     report(t, least) {
-      t.diagnostic(`${accepted} accepted, ${refused} refused, at most ${longestMs.toFixed(1)} ms`)
-      assert(longestMs < MOST_MS, `${longestMs} ms`)
+      t.diagnostic(
+        `${accepted} accepted, ${refused} refused, at most ${longestMs.toFixed(1)} ms of CPU time`,
+      )
+      assert(longestMs < MOST_MS, `${longestMs} ms of CPU time`)
       assert(accepted >= least.accepted, `${accepted} accepted`)
       assert(refused >= least.refused, `${refused} refused`)
     },

@@ -15,11 +15,10 @@ import type { Kind } from './jwt/forgeries.ts'
 import { KIND_NAMES, KINDS } from './jwt/forgeries.ts'
 import { AUDIENCE } from './jwt/keys.ts'
 import { judge } from './jwt/oracle.ts'
+import { cpuMs, MOST_MS } from './outcome.ts'
 
 const TOKENS = atScale(FULL ? 100_000 : 10_000, 1_000_000)
 const NOW = Date.UTC(2026, 10, 22)
-/** The programme asks for 50 ms; the machine may be doing something else. */
-const MOST_MS = 20_000
 /** What is beyond these is refused, whatever it says: bytes of a token, levels and digits of its JSON. */
 const LIMIT = /longer than 65536 bytes|nested deeper than 32|number longer than 400/
 
@@ -50,12 +49,12 @@ test(`S10: ${TOKENS} tokens, of which most are forged`, async (t) => {
     const expected = judge(token, question)
     const shown = (): string =>
       `${kind}: ${token.slice(0, 5_000)}\n${JSON.stringify([...keys.bundles])}`
-    const started = performance.now()
+    const started = cpuMs()
     const found = await verifier.verify(token, { audience: AUDIENCE, bundles, now: NOW }).then(
       ({ spiffeId, claims }) => ({ spiffeId, claims, refusal: '' }),
       (thrown: unknown) => ({ spiffeId: undefined, claims: {}, refusal: refusalOf(thrown, token) }),
     )
-    longestMs = Math.max(longestMs, performance.now() - started)
+    longestMs = Math.max(longestMs, cpuMs() - started)
     const tally = tallies.get(kind)!
     if (found.spiffeId !== undefined) {
       tally.accepted += 1
@@ -69,8 +68,8 @@ test(`S10: ${TOKENS} tokens, of which most are forged`, async (t) => {
     }
   }
   assert.equal('polluted' in {}, false)
-  t.diagnostic(`at most ${longestMs.toFixed(1)} ms; ${beyond} beyond a limit`)
-  assert(longestMs < MOST_MS, `${longestMs} ms`)
+  t.diagnostic(`at most ${longestMs.toFixed(1)} ms of CPU time; ${beyond} beyond a limit`)
+  assert(longestMs < MOST_MS, `${longestMs} ms of CPU time`)
   expectBoth(t, tallies)
 })
 
