@@ -245,13 +245,13 @@ test('PostgreSQL by its example: clients log in by certificate through rotations
         await eventually('a login since then', () => load.answered > begun + 1)
       }
       await eventually(
-        'certificates of two CAs',
+        'certificates of three CAs',
         async () => {
           issuers.add((await shown(server.address)).issuer)
           await new Promise((resolve) => setTimeout(resolve, 100))
-          return issuers.size > 1
+          return issuers.size > 2
         },
-        60_000,
+        90_000,
       )
       assert.equal((await open).code, 0)
       await load.stop()
